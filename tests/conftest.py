@@ -5,10 +5,12 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
+import typer
 
 sys.path.append(str(Path(__file__).parent))  # for `pretended`
 
@@ -34,11 +36,12 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache_and_rough_prices(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Listings of the stores of tests lie in a folder of the tests, and every price is of three steps."""
+def _frugal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Listings of stores lie in a folder of the tests; a price is of three steps; commands are put together once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
+        patch.setattr("typer.testing._get_command", cache(typer.main.get_command), raising=False)
         yield
 
 

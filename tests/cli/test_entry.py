@@ -9,6 +9,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from prunescope.base.errors import UsageError
+from prunescope.cli import app
 from prunescope.cli.problems import Commands
 
 COMMANDS = (
@@ -67,11 +69,8 @@ def test_list_is_quick_and_loads_no_torch() -> None:
 
 
 def test_debug_raises(tmp_path) -> None:
-    words = [sys.executable, "-m", "prunescope", "--debug", "runs", "ls", "--store", str(tmp_path / "none")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "Traceback" in done.stderr
-    assert "there is no store" in done.stderr
+    done = CliRunner().invoke(app, ["--debug", "runs", "ls", "--store", str(tmp_path / "none")])
+    assert isinstance(done.exception, UsageError) and "there is no store" in str(done.exception)
 
 
 def test_stopped_while_the_words_are_read(command, monkeypatch) -> None:

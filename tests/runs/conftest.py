@@ -15,13 +15,11 @@ from two_chains import chain, reading
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.machine import pricing
 from prunescope.runs.store.store import Store
 
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
     monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path / "data"))
 
 
