@@ -92,7 +92,7 @@ def check_forgets(name: str, apply: "Passes", x: Tensor, outputs: dict[bool, Ten
         changed |= dict.fromkeys(key for key in before if before[key] != after.get(key))
     for train, known in outputs.items():
         layers = dict(apply.model.template(train=train).named_modules())
-        places = [(vars(layers[path]), key) for path, _, key in (entry.rpartition(".") for entry in changed)]
+        places = [(layers[path].__dict__, key) for path, _, key in (entry.rpartition(".") for entry in changed)]
         backups = [dict(held) for held, _ in places]
         for held, key in places:
             held[key] = tree_map(lambda _: _Unread(), held.get(key))
