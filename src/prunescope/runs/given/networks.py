@@ -164,10 +164,13 @@ class Networks:
         others = {key: leaf for key, leaf in weights.params.items() if key not in weights.masks} | weights.buffers
         for path, part in model.template(train=False).named_modules():
             others |= {f"{path}.{key}": leaf for key, leaf in vars(part).items() if isinstance(leaf, Tensor)}
+        # Of other layers no vectors of one number: a fresh network is full of biases of 0 and scales of 1.
+        mixed = {key for key, leaf in others.items() if leaf.ndim > 1 or bool((leaf != leaf.flatten()[:1]).any())}
         for name in weights.masks:
             layer = name.rpartition(".")[0]
-            own_first = sorted(others.items(), key=lambda item: item[0].rpartition(".")[0] != layer)
-            for kept in (kept for _, leaf in own_first for kept in _kept_by(leaf, weights.masks[name])):
+            own = {key: leaf for key, leaf in others.items() if key.rpartition(".")[0] == layer}
+            own_first = own | {key: leaf for key, leaf in others.items() if key in mixed}
+            for kept in (kept for leaf in own_first.values() for kept in _kept_by(leaf, weights.masks[name])):
                 params = {**weights.params, name: weights.params[name].masked_fill(~kept, 0.0)}
                 changed = weights.replace(params=params, masks={**weights.masks, name: kept})
                 if all(map(_close, self._probed(model, changed), before)):
