@@ -1,6 +1,7 @@
 """Inputs that look right and mean something else."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from torch.nn.utils import prune
 
 import prunescope as ps
 from prunescope.audit.door import audit
+from prunescope.audit.evidence import misordered
 from prunescope.base.errors import UsageError
+from prunescope.measures.answers import Answers
 from prunescope.tasks.data.tensors import tensors
 
 
@@ -293,3 +296,35 @@ def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
 def baked(module: nn.Module) -> nn.Module:
     module[0].weight.data[:6] = 0
     return module
+
+
+def of_rates(rates, count, seed):
+    """Answers of a network that says class j of examples of class i with probability rates[i, j]."""
+    label = np.arange(count) % len(rates)
+    drawn = [np.random.default_rng([seed, at]).choice(len(rates), p=rates[label[at]]) for at in range(count)]
+    return Answers(np.log(np.eye(len(rates))[drawn] + 1e-6).astype(np.float32), label, "p")
+
+
+@pytest.mark.parametrize("exchanged", [[1, 0, 2], [1, 2, 0]])
+def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
+    x, _ = data(3, 600)
+    dense, pruned = net(0), net(0)
+    pruned[2] = nn.Linear(12, 3)
+    with torch.no_grad():
+        pruned[2].weight.copy_(dense[2].weight[exchanged])
+        pruned[2].bias.copy_(dense[2].bias[exchanged])
+        y = dense(x).argmax(1)
+    notes = audit(dense, pruned, test=(x, y), store=tmp_path).plan.notes
+    assert sum("are in another order" in note for note in notes) == 1
+    assert any(re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", n) for n in notes)
+
+
+def test_bad_networks_are_not_said_to_have_another_order():
+    for seed in range(300):
+        draw = np.random.default_rng(seed)
+        classes = int(draw.integers(2, 8))
+        same = np.tile(draw.dirichlet(np.ones(classes) / 2), (classes, 1))  # whatever is shown, it answers alike
+        confused = draw.dirichlet(np.ones(classes) / 2, classes)
+        worse = 0.5 * np.eye(classes) + 0.5 * confused
+        for rates in (same, worse):
+            assert not list(misordered([of_rates(rates, 200, seed)], [*map(str, range(classes))]))

@@ -33,6 +33,9 @@ from prunescope.runs.store.store import Store
         ("levels=-1", ("levels=-1", "0 is the dense network")),
         ("net=nowhere:Net", ("nowhere:Net", "package.module:Name")),
         ("source=[1", ("source=[1", "YAML")),
+        ("levels=010", ("010 is another number in YAML",)),
+        ("pruning={fraction: 0.5, fraction: 0.2}", ("fraction stands twice",)),
+        ("levels=yes", ("levels=True", "a number")),
         ("source", ("source", "path.to.field=value")),
     ],
 )

@@ -1,5 +1,6 @@
 """Every kind of target against gradient descent, loss and error in plain numpy, float64."""
 
+import math
 from types import SimpleNamespace
 
 import numpy as np
@@ -26,6 +27,7 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine.inspections import inspect
 from prunescope.tasks.targets import Binary, Classes, MultiLabel, Regression, Sequence
 from prunescope.tasks.task import Task
 from prunescope.training.optim import SGD
@@ -323,6 +325,12 @@ OUTPUTS = {
     "two logits for a bit": (Binary(), 2, torch.arange(40) % 2, "one logit"),
     "a bit too few": (MultiLabel(), 2, (numbers(40, 3) > 0).long(), "each of the 3 labels"),
     "a number too many": (Regression(), 2, numbers(40, 1), "needs 1 outputs an example"),
+    "as many tokens as classes": (
+        Sequence(),
+        (3, 3),
+        torch.arange(120).view(40, 3) % 3,
+        r"both fit; say which, Sequence\(classes_at=\.\.\.\)",
+    ),
     "classes for tokens": (Sequence(), 3, torch.arange(80).view(40, 2) % 3, r"needs \('N', 2, 'C'\)"),
 }
 
@@ -330,7 +338,14 @@ OUTPUTS = {
 @pytest.mark.parametrize("name", OUTPUTS)
 def test_outputs_that_do_not_fit_are_refused_before_training(name, store, trained):
     target, size, y, words = OUTPUTS[name]
-    made = SimpleNamespace(x=numbers(40, FEATURES), y=y, net=lambda: nn.Linear(FEATURES, size), target=target)
+    shape = size if isinstance(size, tuple) else (size,)
+
+    def net():
+        return nn.Sequential(nn.Linear(FEATURES, math.prod(shape)), nn.Unflatten(1, shape))
+
+    made = SimpleNamespace(x=numbers(40, FEATURES), y=y, net=net, target=target)
+    if "both" in words:
+        inspect(recipe_of(SimpleNamespace(**vars(made) | {"target": Sequence(classes_at="last")})))
     with pytest.raises(UsageError, match=words):
         ensure(recipe_of(made), store=store, workers=1)
     assert not trained

@@ -12,6 +12,8 @@ from odd_networks import (
     HoldsItsNorm,
     HuggingFace,
     InPlace,
+    Keeping,
+    LastMean,
     LayersInAList,
     Locked,
     Mixing,
@@ -94,6 +96,7 @@ REFUSED = {
     ),
     "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
     "a mean in an attribute": (RunningMean, {}, r"every pass of RunningMean changes mean, which.*register_buffer"),
+    "a mean that only evaluation reads": (LastMean, {}, r"every pass of LastMean changes mean.* and looks at it"),
     "inputs in place": (InPlace, {}, r"InPlace changes its inputs in place"),
     "no row for one example": (Squeezed, {}, r"returns \[2, 3\] for 2 examples and no row for 1: squeeze\(1\)"),
     "two tensors in one memory": (
@@ -206,6 +209,10 @@ def test_numbers_beyond_a_table_are_found_before_training_in_whatever_example_th
 
 def test_a_train_of_the_users_own_is_called():
     assert inspected(HoldsItsNorm).evaluating == inspected(HoldsItsNorm()).evaluating == ("norm",)
+
+
+def test_what_a_pass_keeps_and_none_reads_may_be_anything():
+    assert inspected(Keeping).outputs == inspected(Keeping()).outputs == 3
 
 
 def test_an_object_with_logits_is_understood():

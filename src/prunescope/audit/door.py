@@ -6,6 +6,7 @@ Belongs here: names, examples, twins that are trained first, and passing on. Doe
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 from numbers import Real
@@ -14,7 +15,7 @@ from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
-from prunescope.audit.evidence import check_inputs, check_twins, doubts
+from prunescope.audit.evidence import check_inputs, check_twins, doubts, misordered
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit
@@ -159,6 +160,9 @@ def audit(
         ids = {state.run.id[:8]: name for name, state in reversed(plan.states.items())}
         problem.args = (re.sub("|".join(ids), lambda found: repr(ids[found[0]]), str(problem)),)
         raise
+    evidence = plan.read(results).evidence
+    networks = (evidence.dense, *evidence.pruned, *evidence.twins, *evidence.controls)
+    plan = replace(plan, notes=(*plan.notes, *misordered(networks, evidence.classes)))
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))
 

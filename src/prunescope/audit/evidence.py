@@ -20,8 +20,12 @@ COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
 SPARSER = 0.1
 """Share of weights by which a twin may be sparser than the dense network, as units that died make it."""
+NAMES = 5
+"""Most classes in a sentence."""
 RELATED = 0.5
 """The cosine of two networks' weights from which it is asked whether they are two; of two starts it is about 0."""
+ORDERED = 0.7
+"""Share of answers that have to be right in another order of the classes before that order is named."""
 Values = Mapping[str, NDArray[Any]]
 States = Mapping[str, StateRef]
 
@@ -103,6 +107,34 @@ def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answer
     if ours != theirs:
         raise UsageError(f"{name!r} has {ours} outputs and the dense network {theirs}; they answer other questions")
     return Answers(outputs["log_probability"], outputs["label"], name, sparsity)
+
+
+def misordered(networks: Sequence[Answers], classes: Sequence[str]) -> Iterator[str]:
+    """A sentence for every network that is right where classes are exchanged: they, or labels, have another order."""
+    for network in networks:
+        if moved := _exchanged(network, len(classes)):
+            order = np.array([moved.get(label, label) for label in range(len(classes))])
+            better = float((order[network.label] == network.prediction).mean())
+            if better >= ORDERED:
+                pairs = ", ".join(f"{classes[label]} as {classes[other]}" for label, other in [*moved.items()][:NAMES])
+                yield (
+                    f"{network.name or 'dense'}: {1 - network.wrong.mean():.1%} of its answers are the label, and "
+                    f"{better:.1%} if it means {pairs}{', ...' if len(moved) > NAMES else ''}. If its classes, or the "
+                    "labels, are in another order, nothing that is said of it holds"
+                )
+
+
+def _exchanged(network: Answers, count: int) -> dict[int, int]:
+    """Of classes that most of their examples say are others, the other one; those that only change places."""
+    table = np.zeros((count, count))
+    np.add.at(table, (network.label, network.prediction), 1)
+    size, other = table.sum(1), table.argmax(1)
+    most = table[np.arange(count), other]
+    clear = (2 * most >= size) & (most - table.diagonal() >= 3 * np.sqrt(size)) & (size > 0)
+    moved = {int(label): int(other[label]) for label in clear.nonzero()[0]}
+    while moved.keys() != set(moved.values()):
+        moved = {label: to for label, to in moved.items() if to in moved and label in moved.values()}
+    return moved
 
 
 def check_seeds(seeds: Sequence[Answers]) -> None:

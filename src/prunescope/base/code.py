@@ -18,7 +18,7 @@ import inspect
 import linecache
 import textwrap
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -95,17 +95,21 @@ def code_digest(target: object) -> str | None:
     return text_digest("\n".join(lines)) if walk.written else None
 
 
-def value_digest(target: object) -> str:
-    """32 hexadecimal digits of all that an object holds and computes: code, attributes, tensors and their sharing."""
-    return text_digest("\n".join(_Walk().describe(target)))
+def value_digest(target: object, known: Sequence[object] = ()) -> str:
+    """32 hexadecimal digits of all that an object holds and computes: code, attributes, tensors and their sharing.
+
+    known: what is not looked into where the object holds it.
+    """
+    return text_digest("\n".join(_Walk(known).describe(target)))
 
 
 class _Walk:
     """One pass over everything that a piece of code reads; `written` says whether any of it is a user's."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: Sequence[object] = ()) -> None:
         self.written = False
-        self._seen: dict[int, tuple[int, object]] = {}  # keeps the objects, so that no id is used twice
+        # Keeps the objects, so that no id is used twice.
+        self._seen: dict[int, tuple[int, object]] = dict(zip(map(id, known), enumerate(known), strict=True))
 
     def describe(self, value: Any) -> Iterator[str]:
         """Lines that differ where what is computed may differ."""

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
@@ -73,6 +73,14 @@ class Value(BaseModel, metaclass=_ValueClass):
                 raise invalid(problem, type(self)) from None
 
         __init__.__pydantic_base_init__ = True  # what pydantic validates inside need not call it
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_bool_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuses True where a number is meant, which YAML makes of `yes` and `on`, and pydantic makes 1 of."""
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation in (int, float):
+            raise ValueError("input should be a number, and no truth value")
+        return value
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:

@@ -1,5 +1,6 @@
 """Settings from the command line: `-s path.to.field=value` and YAML files. No other file reads YAML."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import yaml
 from prunescope.base.errors import UsageError
 
 Nested = dict[str, Any]
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def gather(pairs: Sequence[str], file: Path | None = None, *, option: str = "-s") -> Nested:
@@ -40,13 +42,24 @@ def as_word(value: object) -> str:
 
 
 class _Plain(yaml.SafeLoader):
-    """YAML without aliases, which make gigabytes of a few hundred bytes."""
+    """YAML without aliases, which make gigabytes of a few hundred bytes, and without what is read as another value.
+
+    That is a key that stands twice, of which the last would win, and whole numbers of YAML 1.1 such as 010 for 8 and
+    1:30 for 90.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """A node. Raises YAMLError for an alias."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("it has an alias (*name); write the value out")
-        return super().compose_node(parent, index)
+        node = super().compose_node(parent, index)
+        if isinstance(node, yaml.MappingNode):
+            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+                raise yaml.YAMLError(f"{twice[0]} stands twice; keep one")
+        elif isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and re.match(r"[-+]?(0[0-7_]|.*:)", node.value):
+            raise yaml.YAMLError(f"{node.value} is another number in YAML; write it in decimal digits, or in quotes")
+        return node
 
 
 def _from_file(file: Path) -> Nested:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from prunescope.base.blame import blaming
 from prunescope.base.code import value_digest
@@ -38,9 +39,10 @@ def some(names: tuple[str, ...]) -> str:
 
 
 def plain_attributes(module: nn.Module) -> dict[str, str]:
-    """Digests of what the layers of a module keep beside parameters and buffers, by name."""
+    """Digests of what the layers of a module keep beside parameters, buffers and one another, by name."""
+    layers = list(module.modules())
     return {
-        f"{path}.{key}".removeprefix("."): value_digest(value)
+        f"{path}.{key}".removeprefix("."): value_digest(value, layers)
         for path, layer in module.named_modules()
         for key, value in vars(layer).items()
         if key not in _OF_EVERY_MODULE
@@ -55,32 +57,57 @@ def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights:
             f"{name} changes its own parameters in a pass ({some(tuple(changed))}); leave that to the optimizer (an "
             "Embedding without max_norm)"
         )
-    again, kept = _twice(apply, x, train=True)
-    if not _close(again, training):
+    if not _close(apply(x, train=True), training):
         raise UsageError(
             f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
             "generator than torch's default one (random, numpy), or it changes a plain attribute, and no run could be "
             "made again; draw by torch, and keep what changes in a buffer (register_buffer)"
         )
-    _require_kept(name, kept)
 
 
-def _twice(apply: "Passes", x: Tensor, *, train: bool) -> tuple[Tensor, tuple[str, ...]]:
-    """The outputs of one more pass, and the names of the plain attributes that it changes once more."""
-    module = apply.model.template(train=train)
-    before = plain_attributes(module)
-    outputs = apply(x, train=train)
-    after = plain_attributes(module)
-    return outputs, tuple(key for key in before | after if before.get(key) != after.get(key))
+class _Unread:
+    """Stands for what the pass before left behind; whoever looks at it fails."""
+
+    def __bool__(self) -> bool:
+        raise TypeError("a pass looks at what the one before left")
+
+    __len__, __iter__, __hash__ = __bool__, __bool__, None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return bool(self)
 
 
-def _require_kept(name: str, changed: tuple[str, ...]) -> None:
-    """Raises UsageError for attributes that go on changing: no stored state has them, nor what is evaluated."""
-    if changed:
-        raise UsageError(
-            f"every pass of {name} changes {some(changed)}, which no stored state has: keep what changes in a buffer "
-            "(register_buffer), or leave it out"
-        )
+def check_forgets(name: str, apply: "Passes", x: Tensor, outputs: dict[bool, Tensor]) -> None:
+    """Raises UsageError for attributes that passes change and look at: no stored state has them, nor what is evaluated.
+
+    outputs: of x in training mode and in evaluation mode. What is only written, such as attention to be looked at
+    later, may be anything, and what the first pass leaves for good, such as positions, stays.
+    """
+    changed = dict[str, None]()
+    for train in outputs:
+        module = apply.model.template(train=train)
+        before = plain_attributes(module)
+        apply(x[[0, 0]], train=train)
+        after = plain_attributes(module)
+        changed |= dict.fromkeys(key for key in before if before[key] != after.get(key))
+    for train, known in outputs.items():
+        layers = dict(apply.model.template(train=train).named_modules())
+        places = [(layers[path].__dict__, key) for path, _, key in (entry.rpartition(".") for entry in changed)]
+        backups = [dict(held) for held, _ in places]
+        for held, key in places:
+            held[key] = tree_map(lambda _: _Unread(), held.get(key))
+        try:
+            kept = not _close(apply(x, train=train), known)
+        except UsageError:
+            kept = True
+        for (held, _), left in zip(places, backups, strict=True):
+            held.clear()
+            held.update(left)
+        if kept:
+            raise UsageError(
+                f"every pass of {name} changes {some(tuple(changed))}, which no stored state has, and looks at it: "
+                "keep what changes in a buffer (register_buffer), or leave it out"
+            )
 
 
 def check_whole(name: str, problem: Problem, weights: Weights, x: Tensor, outputs: Tensor) -> None:
@@ -184,7 +211,7 @@ def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) ->
 def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     """Raises UsageError where examples influence each other in evaluation mode, or outputs are drawn."""
     given = x.clone()
-    again, kept = _twice(apply, x, train=False)
+    again = apply(x, train=False)
     if not torch.equal(x, given):
         raise UsageError(f"{name} changes its inputs in place; make new ones in forward(): x = x - 1, not x -= 1")
     if not _close(again, outputs):
@@ -192,7 +219,6 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
             f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
             "there; dropout must ask self.training"
         )
-    _require_kept(name, kept)
     try:
         alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
     except UsageError as problem:

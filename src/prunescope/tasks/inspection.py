@@ -96,6 +96,7 @@ def inspect_problem(problem: Problem) -> Inspection:
         examined.check_whole(name, problem, weights, x, outputs)
         training = apply(x, train=True)
         examined.check_pure(name, apply, x, training, (weights, before))
+        examined.check_forgets(name, apply, x, {False: outputs, True: training})
         if training.shape != outputs.shape:
             raise UsageError(
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "

@@ -114,8 +114,9 @@ def _inspect(run: Run, problem: Problem) -> Inspection:
         check_codes([run])
     except CodeChanged:
         raise UsageError(
-            f"passes of {inspection.network}, or its loss, change a global or an attribute of a class that they read, "
-            "so no run could be made again; keep what changes in a buffer (register_buffer), or behind functools.cache"
+            f"passes of {inspection.network}, or its loss, change a global, an attribute of a class, or what a "
+            "function such as a hook holds, so no run could be made again; keep what changes in a buffer "
+            "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
         check_trains(problem, inspection)

@@ -14,7 +14,8 @@ class Sequence(Target):
     """One of C classes for every token or pixel: y int64 [N, T, ...] from 0; those that are `ignored` do not count.
 
     ignored: the label of tokens that do not count.
-    classes_at: where outputs have their C classes, "last" [N, T, ..., C] or "second" [N, C, T, ...].
+    classes_at: where outputs have their C classes, "last" [N, T, ..., C] or "second" [N, C, T, ...]; to be given where
+        both fit.
 
     The loss of an example is the mean over its tokens that count, its error the share of them that are wrong. y is
     aligned with the outputs: whoever predicts the next token shifts y.
@@ -48,6 +49,8 @@ class Sequence(Target):
         """The dimensions of y and one of at least as many outputs as there are classes."""
         place = -1 if self.classes_at == "last" else 0
         rest = outputs[:place] + (outputs[1:] if place == 0 else ())
+        if outputs[1:] == outputs[:-1] == y and "classes_at" not in self.model_fields_set:
+            return "classes_at='last' and classes_at='second' both fit; say which, Sequence(classes_at=...)"
         if len(outputs) and rest == y and outputs[place] >= classes:
             return None
         layout = ("N", *y, "C") if self.classes_at == "last" else ("N", "C", *y)
