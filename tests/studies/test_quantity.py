@@ -173,3 +173,10 @@ def test_lineage_names_the_runs_of_every_series_also_those_among_which_one_is_ch
 def test_quantities_are_values_that_can_be_renamed():
     assert replace(PRUNED, label="ours").described == PRUNED.named(label="ours").described == "points, ours"
     assert isinstance(constant(0.5, replicates=2), Quantity)
+
+
+def test_other_numbers_of_replicates_do_not_go_together_and_one_number_for_all_does():
+    three = column([A, B, C], "error")
+    with pytest.raises(UsageError, match="quantities of 2 and 3 replicates do not go together"):
+        side_by_side([three, column([A, D], "error")])(RESULTS)
+    assert combined(np.add, three, constant(1.0))(RESULTS).tolist() == [1.1, 1.2, 1.4]

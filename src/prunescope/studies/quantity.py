@@ -181,10 +181,20 @@ def _lined_up(rows: Sequence[NDArray[Any]], what: str) -> NDArray[Any]:
 
 
 def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = "") -> Quantity:
-    """A function of the values of several quantities, in their order."""
-    return Quantity(
-        label, unit, nodes_of(quantities), lambda results: function(*(part(results) for part in quantities))
-    )
+    """A function of the values of several quantities, in their order.
+
+    Reading it raises UsageError if they have different numbers of replicates; one number for all of them, such as a
+    level that was chosen or a constant, goes with any.
+    """
+
+    def values(results: Results) -> ArrayLike:
+        read = [part(results) for part in quantities]
+        if len(counts := {len(np.atleast_1d(value)) for value in read} - {1}) > 1:
+            found = " and ".join(map(str, sorted(counts)))
+            raise UsageError(f"quantities of {found} replicates do not go together; give the same, in one order")
+        return function(*read)
+
+    return Quantity(label, unit, nodes_of(quantities), values)
 
 
 def side_by_side(quantities: Sequence[Quantity], label: str = "") -> Quantity:
