@@ -267,6 +267,8 @@ def test_counts_that_no_plan_ends_with_are_refused(pair) -> None:
         (("explain", "-s", "rewind=9", "--plan"), "9 is not a duration"),
         (("plan", "jin2022/yours", "-s", "optimizer=Adamw"), "did you mean 'Adam'"),
         (("run", "quickstart", "--out", "a_file"), "is a file"),
+        (("plan", "quickstart", "-s", "levels=1", "-s", "levels=2"), "another -s sets that already"),
+        (("plan", "quickstart", "-s", "pruning.fraction=0.5", "-s", "pruning={}"), "another -s sets that already"),
     ],
 )
 def test_a_wrong_value_is_refused_before_anything_runs(command, tmp_path, words, says) -> None:

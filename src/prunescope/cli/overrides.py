@@ -18,15 +18,20 @@ def gather(pairs: Sequence[str], file: Path | None = None, *, option: str = "-s"
 
     option: by which the pairs were given, for messages.
 
-    Raises UsageError for a file or a pair that cannot be read.
+    Raises UsageError for a file or a pair that cannot be read, and for a field that two pairs set.
     """
     changes = _from_file(file) if file is not None else {}
+    given: list[list[str]] = []
     for pair in pairs:
         path, equals, text = pair.partition("=")
         if not equals or not path.strip():
             name = "path.to.field" if option == "-s" else "NAME"
             raise UsageError(f"{option} {pair!r} has no value; write {option} {name}=value")
-        _put(changes, path.strip().split("."), _value(text, f"{option} {pair!r}"))
+        names = path.strip().split(".")
+        if any(names[: len(other)] == other[: len(names)] for other in given):
+            raise UsageError(f"{option} {pair!r}: another {option} sets that already; keep one")
+        given.append(names)
+        _put(changes, names, _value(text, f"{option} {pair!r}"))
     return changes
 
 
