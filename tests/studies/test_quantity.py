@@ -177,6 +177,6 @@ def test_quantities_are_values_that_can_be_renamed():
 
 def test_other_numbers_of_replicates_do_not_go_together_and_one_number_for_all_does():
     three = column([A, B, C], "error")
-    with pytest.raises(UsageError, match="quantities of 2 and 3 replicates do not go together"):
+    with pytest.raises(UsageError, match="quantities of 2 and 3 replicates are not paired"):
         side_by_side([three, column([A, D], "error")])(RESULTS)
     assert combined(np.add, three, constant(1.0))(RESULTS).tolist() == [1.1, 1.2, 1.4]

@@ -191,7 +191,7 @@ def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: s
         read = [part(results) for part in quantities]
         if len(counts := {len(np.atleast_1d(value)) for value in read} - {1}) > 1:
             found = " and ".join(map(str, sorted(counts)))
-            raise UsageError(f"quantities of {found} replicates do not go together; give the same, in one order")
+            raise UsageError(f"quantities of {found} replicates are not paired; give the same, in one order")
         return function(*read)
 
     return Quantity(label, unit, nodes_of(quantities), values)
