@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_norm
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import UsageError, UserCodeError
 from prunescope.tasks.prunable import sort_tensors
 
 
@@ -92,6 +92,8 @@ def test_a_matrix_of_ones_own_is_a_weight_where_it_is_multiplied():
     assert set(tensors.other) == {"position", "table", "idle"}
     assert module.training and all(part.training for part in module.modules())
     assert sort_tensors(module).prunable == ("o.weight",), "without an example, types alone decide"
+    with pytest.raises(UserCodeError, match=r"Own on some examples: RuntimeError: .*test_prunable.py, line \d+"):
+        sort_tensors(module, example=torch.randn(2, 5, 6))
 
 
 def test_names_and_patterns():

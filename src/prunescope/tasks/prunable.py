@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.utils._pytree import tree_leaves
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.passes import Watched
 from prunescope.tasks.building import evaluating
@@ -133,7 +134,10 @@ def _is_conv1d(layer: nn.Module) -> bool:
 def _multiplied(
     module: nn.Module, trainable: Mapping[str, Tensor], owners: Mapping[str, list[_Owner]], example: Any
 ) -> set[str]:
-    """Matrices of layers that are not torch's own which enter a product when the network is applied."""
+    """Matrices of layers that are not torch's own which enter a product when the network is applied.
+
+    Raises UserCodeError where it cannot be applied.
+    """
     own = {
         leaf.untyped_storage().data_ptr(): name
         for name, leaf in trainable.items()
@@ -142,7 +146,8 @@ def _multiplied(
     if not own:
         return set()
     watch = _Products(own)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(module), watch:
+    blame = blaming(f"{type(module).__name__} on some examples", always=True)
+    with blame, torch.no_grad(), torch.random.fork_rng(devices=[]), evaluating(module), watch:
         module(example)
     return watch.names
 
