@@ -236,6 +236,13 @@ def test_what_does_not_fit_is_refused_in_one_message_and_nothing_is_written(name
     assert not (data_folder / "tensors").exists()
 
 
+@pytest.mark.parametrize("size", [4, 5])
+def test_labels_of_a_loader_may_be_texts(size):
+    rows = [(x, f"class {int(y)}") for x, y in zip(X, Y, strict=True)]
+    source, *_ = own(DataLoader(rows, batch_size=size), DataLoader(rows, batch_size=size))
+    assert torch.equal(source.load().train_y, Y) and source.class_names == ("class 0", "class 1", "class 2")
+
+
 def test_an_empty_test_set_and_texts_on_one_side_only_are_refused():
     with pytest.raises(UsageError, match="test has no examples"):
         own((X, Y), (X[:0], Y[:0]))

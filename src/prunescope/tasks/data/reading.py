@@ -148,16 +148,22 @@ def _together(rows: Sequence[Any], name: str, put: Callable[[list[Tensor]], Tens
 
 
 def _column(rows: list[Any], put: Callable[[list[Tensor]], Tensor]) -> Any:
-    """A column of single values, tensors, or dictionaries and tuples of them."""
+    """A column of single values, tensors, batches of texts, or dictionaries and tuples of them."""
     first = rows[0]
     if isinstance(first, Mapping):
         return {name: _column([row[name] for row in rows], put) for name in first}
+    if put is torch.cat and all(map(_are_texts, rows)):
+        return [text for batch in rows for text in batch]
     if isinstance(first, tuple):
         return tuple(_column(list(column), put) for column in zip(*rows, strict=True))
     if all(isinstance(row, Tensor) for row in rows):
         shapes = {tuple(row.shape[1:] if put is torch.cat else row.shape) for row in rows}
         return put(rows) if len(shapes) == 1 else rows
     return [_array(row) for row in rows]
+
+
+def _are_texts(batch: Any) -> bool:
+    return isinstance(batch, tuple | list) and all(isinstance(value, str) for value in batch)
 
 
 def _split(row: Any, name: str, place: int) -> tuple[Any, Any]:
