@@ -158,6 +158,7 @@ REFUSED = {
         {},
         r"from -1 to 1; Classes\(\) takes .* from 0; map the labels: class_names=\{-1: '-1'",
     ),
+    "no width": ((X[:, :0], Y), {}, r"\(12, 0\), examples without numbers"),
     "too few classes": ((X, Y), {"classes": 2}, "classes=2 and the labels need 3; give at least 3"),
     "a text of classes": ((X, Y), {"classes": "3"}, "classes='3' is no number of classes"),
     "no classes": ((X, Y), {"classes": 0}, "classes=0 is no number of classes"),

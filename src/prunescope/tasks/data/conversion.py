@@ -71,6 +71,8 @@ def inputs(value: Any, *, name: str) -> Tensor:
         )
     if x.ndim < 2:
         raise UsageError(f"{name} is {x.dtype} {tuple(x.shape)}; give examples [N, *shape], e.g. x[:, None]")
+    if 0 in x.shape[1:]:
+        raise UsageError(f"{name} is {x.dtype} {tuple(x.shape)}, examples without numbers; give at least one each")
     if x.is_floating_point():
         return floats(x, name=name)
     if x.numel() and not 0 <= int(x.min()) <= int(x.max()) < LARGEST:
