@@ -314,7 +314,7 @@ def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
         pruned[2].weight.copy_(dense[2].weight[exchanged])
         pruned[2].bias.copy_(dense[2].bias[exchanged])
         y = dense(x).argmax(1)
-    notes = audit(dense, pruned, test=(x, y), store=tmp_path).plan.notes
+    notes = audit(dense, pruned, test=(x, y), store=tmp_path).study.notes
     assert sum("are in another order" in note for note in notes) == 1
     assert any(re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", n) for n in notes)
 

@@ -6,7 +6,6 @@ Belongs here: names, examples, twins that are trained first, and passing on. Doe
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import count, islice
 from numbers import Real
@@ -162,8 +161,7 @@ def audit(
         raise
     evidence = plan.read(results).evidence
     networks = (evidence.dense, *evidence.pruned, *evidence.twins, *evidence.controls)
-    plan = replace(plan, notes=(*plan.notes, *misordered(networks, evidence.classes)))
-    study = plan.study()
+    study = plan.study(misordered(networks, evidence.classes))
     return AuditReport(plan, study, results, judge_all(study.claims, results))
 
 

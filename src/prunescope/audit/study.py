@@ -4,7 +4,7 @@ Belongs here: an audit as a study, from states to nodes and findings. Does not b
 what is shown (`figures.py`), the call that a user makes (`door.py`).
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, cast
@@ -131,15 +131,15 @@ class Audit:
         """The nearest examples of each in the other half."""
         return Reading(measure=Neighbours(split=self.split), state=self.dense)
 
-    def study(self) -> Study:
-        """The audit as a study, which trains nothing."""
+    def study(self, notes: Iterable[str] = ()) -> Study:
+        """The audit as a study, which trains nothing. notes: what is said besides, once answers are there."""
         claims = Claims(self.read, self.nodes, groups=bool(self.groups), gate=self.gate)
         return Study(
             *titled(__doc__),
             settings=self._settings(),
             claims=tuple(claims.of_all(tuple(self.pruned))),
             figures=tuple(figures(self)),
-            notes=(*self.notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
+            notes=(*self.notes, *notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
             head=lambda results, verdicts: head(self.read(results)),
         )
 
