@@ -27,7 +27,7 @@ class Checked:
 
 
 @cache
-def _model(cls: type[Any]) -> type[BaseModel]:
+def _model(cls: Any) -> type[BaseModel]:
     hints = get_type_hints(cls, include_extras=True)
     config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     declared: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(cls)}
