@@ -17,7 +17,8 @@ class Checked:
 
     def __post_init__(self: Any) -> None:
         names = [field.name for field in fields(self)]
-        model = _model(type(self))
+        cls: Any = type(self)
+        model = _model(cls)
         try:
             checked = model(**{name: getattr(self, name) for name in names})
         except ValidationError as problem:
