@@ -151,6 +151,14 @@ def test_a_tidy_table(store, recipe):
     assert "missing" not in rows[1]
     with pytest.raises(Missing, match="is not in the store"):
         results[risk(runs[2])]
+    for odd, message in [
+        ([({"error": 0}, risk(runs[0]))], "'error' is a label and a value"),
+        ([risk(runs[0])], "a table is of pairs"),
+        ([({}, final(runs[0]))], "a StateRef has no values"),
+        ([({}, 3)], "3 is no node"),
+    ]:
+        with pytest.raises(UsageError, match=message):
+            results.table(odd)
 
 
 # -- what goes wrong

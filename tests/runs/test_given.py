@@ -3,6 +3,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from specimens import recipe as make_recipe
@@ -192,6 +193,36 @@ def test_weights_that_are_not_finite_are_refused(bad):
         net.fc.weight[0, 0] = bad
     with pytest.raises(UsageError, match=r"NaN or infinite entries in fc\.weight"):
         given(net, TASK)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda w: w != 0, r"fc\.weight of the state is torch\.bool, and torch\.float32 in the network"),
+        (lambda w: (10 * w).int(), r"is torch\.int32, and torch\.float32"),
+        (lambda w: w.double() * 1e-60, "entries that float32 takes for 0, as if they had been removed"),
+        (lambda w: w.double() * 1e60, "entries beyond float32"),
+        (lambda w: w.to("meta"), "'meta', without numbers"),
+        (lambda w: w + 0j, "complex tensors"),
+    ],
+)
+def test_tensors_that_are_no_weights_of_the_network_are_refused(change, message):
+    tensors = module().state_dict()
+    with pytest.raises(UsageError, match=message):
+        given(tensors | {"fc.weight": change(tensors["fc.weight"])}, TASK)
+
+
+def test_sparse_tensors_are_what_they_hold():
+    tensors = module(zeros=2).state_dict()
+    assert given({key: leaf.to_sparse() for key, leaf in tensors.items()}, TASK).id == given(tensors, TASK).id
+
+
+def test_an_output_that_is_no_number_is_neither_right_nor_wrong(store):
+    tensors = {key: leaf.sign() * 3e38 for key, leaf in module().state_dict().items()}
+    state = given(tensors, TASK)
+    read = ensure([Reading(measure=measure, state=state) for measure in (Risk(), Examples(split="test"))], store=store)
+    risk, examples = (read[Reading(measure=measure, state=state)] for measure in (Risk(), Examples(split="test")))
+    assert np.isnan(risk["error"]) and not examples["correct"].any()
 
 
 def test_a_given_value_without_its_tensors_equals_the_one_with_them():

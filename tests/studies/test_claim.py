@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from prunescope.studies import (
     Near,
     Precondition,
     Quantity,
+    Study,
     column,
     judge_all,
 )
@@ -175,6 +177,12 @@ def test_judge_all_adjusts_over_the_judged_claims_only():
         lambda: Near(5.0, 0.0),
         lambda: Equivalence(-1.0),
         lambda: Count(14, of=13),
+        lambda: Direction("less", than=math.nan),
+        lambda: Equivalence(math.inf),
+        lambda: Count(1.5, of=2),
+        lambda: Among(Near(1.0, 1.0)),
+        lambda: CorrelationDirection("less", ranked=1),
+        lambda: CorrelationDirection("less", ranked=9).interval([0.1, 1.1]),
     ],
 )
 def test_impossible_regions_are_refused(make):
@@ -250,7 +258,13 @@ def test_parts_of_a_single_replicate_are_not_run():
         (lambda: Claim("c", "says", 0.5, Direction("less")), "give a Quantity"),
         (lambda: Claim("c", "says", numbers([1.0]), "less"), "give one, such as"),
         (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), basis="me"), "one of paper, recalled, proposed"),
-        (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), preconditions=("fits",)), "a tuple of them"),
+        (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), preconditions=("fits",)), "a tuple of Precond"),
+        (lambda: Claim("c", "says", numbers([1.0]), Direction("less"), words=("yes", "no")), "give one for each of"),
+        (lambda: Precondition("fits", numbers([1.0])), "holds always or never"),
+        (lambda: Precondition("fits", numbers([1.0]), at_least=2, at_most=1), "holds always or never"),
+        (lambda: Precondition("fits", 0.5, at_least=0), "is no quantity"),
+        (lambda: judge(claim_of(Direction("less"), [1j, 2.0]), NOTHING), "no real numbers; return floats"),
+        (lambda: Study("s", "q", settings=None, claims=numbers([1.0])), "give a tuple of Claim"),
         (lambda: judge(claim_of(Direction("less"), [[1.0, 2.0]] * 2), NOTHING), r"Among\(region\)"),
         (lambda: judge(claim_of(Among(Direction("less")), [1.0, 2.0]), NOTHING), "side_by_side"),
         (lambda: (numbers([1.0] * 7) - numbers([1.0] * 2))(NOTHING), "not paired"),

@@ -80,7 +80,8 @@ def test_a_study_of_no_paper_says_what_its_data_are_where_they_are_not_the_publi
     net = ps.network("prunescope.tasks.nets:LeNet", hidden=(8,), inputs=64)
     task = ps.Task(network=net, data=ps.Data(source=ps.digits()))
     run = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=64, length="1it")
-    error = ps.column([ps.Reading(measure=ps.Risk(split="test"), state=ps.final(run))] * 2, "error")
+    readings = [ps.Reading(measure=ps.Risk(split="test"), state=ps.final(one)) for one in ps.replicates(run, 2)]
+    error = ps.column(readings, "error")
     figure = ps.Figure(
         "error",
         "Error",

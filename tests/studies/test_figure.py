@@ -159,6 +159,9 @@ def test_every_option_changes_the_drawing(change):
         (PLOT, [{"x": 1, "y": 1}], "lacks column 'arm'"),
         (PLOT, [{"x": "much", "y": 1, "arm": "a"}], "'much'"),
         (replace(PLOT, log_x=True), [{"x": 0.0, "y": 1, "arm": "a"}], "logarithmic"),
+        (PLOT, [{"x": 1, "y": np.complex64(1j), "arm": "a"}], "put a number into the table"),
+        (PLOT, [{"x": k, "y": (-1) ** k * 1e308, "arm": "a"} for k in (0, 1)], "too far apart"),
+        (PLOT, {"x": [1], "y": [2], "arm": ["a"]}, r"write frame\.to_dict"),
     ],
 )
 def test_undrawable_tables_are_refused(plot, table, message):
@@ -180,12 +183,24 @@ def test_a_logarithmic_axis_has_at_least_three_numbers(low, high):
     assert high < 150 * low or all(np.log10(tick) == round(np.log10(tick)) for tick in ticks)
 
 
+@pytest.mark.parametrize(
+    "change", [{"band": "sd"}, {"centre": "middle"}, {"star": "max"}, {"references": "a"}, {"log_x": None}, {"x": 1}]
+)
+def test_a_word_that_a_plot_does_not_know_is_not_drawn_as_another(change):
+    with pytest.raises(UsageError, match=rf"Lines\.{next(iter(change))}="):
+        replace(PLOT, **change)
+
+
+def test_a_table_may_be_given_row_by_row():
+    assert drawing.draw(PLOT, iter(TABLE), name="f") == drawing.draw(PLOT, TABLE, name="f")
+
+
 def test_a_figure_without_rows_or_with_two_of_one_name_is_refused():
     rows = [Rows({"arm": "a", "x": level}, {"y": constant(level, replicates=2)}) for level in (1, 2)]
     make = partial(Figure, "f", "F", caption="c", plot=PLOT)
-    with pytest.raises(UsageError, match=r"figure 'f' has the rows \[\]; give a list of ps.Rows"):
+    with pytest.raises(UsageError, match=r"figure 'f' has no rows; give a list of ps.Rows"):
         make(rows=[])
-    with pytest.raises(UsageError, match=r"give a list of ps\.Rows"):
+    with pytest.raises(UsageError, match=r"give a tuple of Rows or Computed"):
         make(rows=["a"])
     with pytest.raises(UsageError, match=r"two rows with the labels \{'arm': 'a', 'x': 2\}.*name of its own"):
         make(rows=[*rows, rows[1]])

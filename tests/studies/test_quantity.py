@@ -27,6 +27,7 @@ from prunescope.studies import (
     judge,
     side_by_side,
 )
+from prunescope.studies.quantity import each
 from prunescope.studies.selection import optimal
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
@@ -53,8 +54,9 @@ class Stored:
         return {name: np.asarray(value) for name, value in self.values[node.id].items()}
 
 
-A, B, C, D = (Node(name) for name in "abcd")
-RESULTS = Stored(a={"error": 0.1}, b={"error": 0.2}, c={"error": 0.4}, d={"error": 0.7, "curve": [1.0, 2.0]})
+A, B, C, D, E = (Node(name) for name in "abcde")
+CURVE = {"error": 0.7, "curve": [1.0, 2.0]}
+RESULTS = Stored(a={"error": 0.1}, b={"error": 0.2}, c={"error": 0.4}, d=CURVE, e=CURVE)
 LONGER = column([C, D], "error", scale=100, label="extended", unit="points")
 PRUNED = column([A, B], "error", scale=100, label="pruned", unit="points")
 PLOT = Lines("x", "y", series="arm")
@@ -103,7 +105,7 @@ def rows_of(*parts, results):
 
 
 def test_rows_are_one_a_replicate_and_part():
-    curves = Rows({"arm": "dense"}, {"y": arrays([D, D], "curve")}, parts={"x": [10, 20]})
+    curves = Rows({"arm": "dense"}, {"y": arrays([D, E], "curve")}, parts={"x": [10, 20]})
     assert rows_of(curves, results=RESULTS) == [
         {"arm": "dense", "replicate": r, "x": x, "y": y} for r in (0, 1) for x, y in ((10, 1.0), (20, 2.0))
     ]
@@ -135,10 +137,10 @@ def test_columns_of_one_row_have_the_same_replicates():
 
 def test_a_study_computes_what_its_claims_preconditions_cautions_and_figures_are_made_of():
     fits = Precondition("fits", column([B], "error"), at_most=1.0)
-    claim = Claim("low", "It is low.", column([A, A], "error"), Direction("less"), preconditions=(fits,))
+    claim = Claim("low", "It is low.", column([A, C], "error"), Direction("less"), preconditions=(fits,))
     shown = Claim("lower", "It is lower.", PRUNED, Direction("less"))
     figure = Figure("f", "F", caption="", rows=[Computed([C], lambda results: [])], plot=PLOT, claims=(shown,))
-    caution = Precondition("holds", column([D], "error"))
+    caution = Precondition("holds", column([D], "error"), at_most=1.0)
     study = Study("s", "?", settings=SGD(), figures=(figure,), claims=(claim,), cautions=(caution,))
     assert study.nodes == (A, B, C, D)
     assert study.claims == (shown, claim)
@@ -180,3 +182,36 @@ def test_other_numbers_of_replicates_do_not_go_together_and_one_number_for_all_d
     with pytest.raises(UsageError, match="quantities of 2 and 3 replicates are not paired"):
         side_by_side([three, column([A, D], "error")])(RESULTS)
     assert combined(np.add, three, constant(1.0))(RESULTS).tolist() == [1.1, 1.2, 1.4]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: column([A, B, A], "error"), "replicates 1 and 3 are one and the same result"),
+        (lambda: each(lambda one, other: 0.0, [A, A], [B, B]), "one and the same result"),
+        (lambda: each(lambda one, other: 0.0, [A], [B, C]), r"lists of \[1, 2\] nodes"),
+        (lambda: arrays([A], "eror")(RESULTS), "it has error"),
+        (lambda: PRUNED - 3, "3 is no quantity"),
+        (lambda: combined(np.add, PRUNED, 3), "3 is no quantity"),
+        (lambda: side_by_side([side_by_side([LONGER, PRUNED])] * 2)(RESULTS), "one number a replicate"),
+        (lambda: Rows({"arm": "a", "y": 1}, {"y": PRUNED}), "two columns of a row would be called 'y'"),
+        (lambda: Rows({"replicate": 1}, {"y": PRUNED}), "called 'replicate'"),
+        (lambda: Rows({"arm": "a"}, {"y": arrays([D], "curve")}, {"x": [1, 2, 3]}).table(RESULTS), "parts of {'x': 3}"),
+        (lambda: Rows({"arm": "a"}, {"y": PRUNED}, {"x": [1, 2]}).table(RESULTS), "leave parts= out"),
+    ],
+)
+def test_what_would_count_twice_or_cover_another_number_is_refused(make, message):
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
+def test_one_number_stands_beside_those_of_all_replicates():
+    assert side_by_side([PRUNED, constant(50.0, unit="points")])(RESULTS) == pytest.approx(
+        np.array([[10, 50], [20, 50]])
+    )
+
+
+def test_a_precondition_that_nothing_was_measured_of_does_not_hold():
+    fits = Precondition("it fits", column([], "error"), at_most=1.0)
+    verdict = judge(Claim("c", "says", PRUNED, Direction("less"), preconditions=(fits,)), RESULTS)
+    assert (verdict.said, "measured nothing" in verdict.why) == ("not judgeable at this scale", True)

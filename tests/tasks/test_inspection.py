@@ -38,6 +38,7 @@ from odd_networks import (
     brier_of_the_classes_of_a_batch,
     hardest_half,
     hooked,
+    infinite,
     scaled_loss,
 )
 from torch import nn
@@ -148,6 +149,7 @@ REFUSED = {
     "a lock": (Locked(), {}, r"Locked cannot be copied .*no data \(a lock, a file, a generator\)"),
     "a sparse buffer": (SparseBuffer, {}, r"table of SparseBuffer is a sparse tensor; make it dense"),
     "bfloat16 of an instance": (Net().bfloat16(), {}, r"is bfloat16; parameters must be float32"),
+    "an infinite weight": (infinite, {}, r"a\.bias of infinite has NaN or infinite entries before any training"),
     "a hook on a gradient": (hooked, {}, r"a\.weight of Net has a hook on its gradient, which would not be called"),
     "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
     "broken loss": (

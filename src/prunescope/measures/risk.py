@@ -38,7 +38,7 @@ class Risk(Measure):
         loss, noisy = evaluation.loss.double(), split.noisy
         values = {"loss": loss.mean(), "error": wrong.mean(), "examples": torch.tensor(float(len(split))).double()}
         if bool(noisy.any()):
-            untrue = problem.target.error(evaluation.prediction, split.clean)
+            untrue = problem.target.error(evaluation.prediction, split.clean).where(~wrong.isnan(), wrong)
             values |= {
                 "original_loss": loss[~noisy].mean(),
                 "noisy_loss": loss[noisy].mean(),

@@ -6,11 +6,13 @@ themselves (`region.py`), or how a verdict is shown (`report.py`).
 
 import contextlib
 import math
+import reprlib
 from collections.abc import Collection, Iterable
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
@@ -25,7 +27,15 @@ Basis = Literal["paper", "recalled", "proposed"]
 """Read in the paper; remembered but not found again; this project's own."""
 SIGNIFICANT = 0.05
 """Holm's p up to which a verdict outlives the correction for all judged claims of its study."""
+_SHOWN = reprlib.Repr()
 _DECISIONS: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive")
+
+
+def require_all(things: object, kind: Any, what: str) -> None:
+    """Raises UsageError unless these are a tuple or list of a kind, or of one of several."""
+    if not isinstance(things, tuple | list) or not all(isinstance(thing, kind) for thing in things):
+        named = " or ".join(kind.__name__ for kind in get_args(kind) or (kind,))
+        raise UsageError(f"{what} are {_SHOWN.repr(things)}; give a tuple of {named}")
 
 
 @dataclass(frozen=True)
@@ -43,6 +53,16 @@ class Precondition:
     at_least: float = -math.inf
     at_most: float = math.inf
     blocks: bool = True
+
+    def __post_init__(self) -> None:
+        nodes_of([self.quantity])
+        bounds = (self.at_least, self.at_most)
+        numbers = all(isinstance(bound, int | float) for bound in bounds)
+        if not (numbers and self.at_least <= self.at_most and any(map(math.isfinite, bounds))):
+            raise UsageError(
+                f"precondition {self.says!r} needs at least {self.at_least!r} and at most {self.at_most!r}, which "
+                "holds always or never; give at_least= or at_most="
+            )
 
     @property
     def unit(self) -> str:
@@ -91,8 +111,11 @@ class Claim:
             raise UsageError(
                 f"claim {self.name!r} has the basis {self.basis!r}; it is one of {', '.join(get_args(Basis))}"
             )
-        if not all(isinstance(condition, Precondition) for condition in self.preconditions):
-            raise UsageError(f"preconditions of claim {self.name!r} are {self.preconditions!r}; give a tuple of them")
+        if not isinstance(self.min_replicates, int):
+            raise UsageError(f"claim {self.name!r} has min_replicates={self.min_replicates!r}; give a whole number")
+        if len(self.words) != len(_DECISIONS) or isinstance(self.words, str):
+            raise UsageError(f"claim {self.name!r} has the words {self.words!r}; give one for each of {_DECISIONS}")
+        require_all(self.preconditions, Precondition, f"preconditions of claim {self.name!r}")
 
     @property
     def unit(self) -> str:
@@ -180,7 +203,7 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
     """
     try:
         read = claim.quantity(results)
-        values = np.atleast_1d(np.asarray([] if isinstance(read, Estimate) else read, dtype=np.float64))
+        values = np.zeros(0) if isinstance(read, Estimate) else _numbers(read, f"claim {claim.name!r}")
         if not isinstance(read, Estimate):
             _check_shape(claim, values)
         blocking = [condition for condition in claim.preconditions if condition.blocks]
@@ -209,6 +232,13 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
             p=None,
         )
     return replace(verdict, why="; caution: ".join((verdict.why, *cautions)))
+
+
+def _numbers(read: NDArray[Any], what: str) -> Numbers:
+    """What a quantity came to. Raises UsageError for what is no real number, of which numpy would make some."""
+    if read.dtype.kind not in "biuf":
+        raise UsageError(f"{what} is about {_SHOWN.repr(read.tolist())}, which are no real numbers; return floats")
+    return np.atleast_1d(read.astype(np.float64))
 
 
 def _check_shape(claim: Claim, values: Numbers) -> None:
@@ -266,11 +296,11 @@ def _too_little(claim: Claim, values: Numbers) -> str:
 def _first_failing(preconditions: Iterable[Precondition], results: Results) -> str:
     """Why the claim cannot be judged, with the measured number; empty if nothing is in the way."""
     for condition in preconditions:
-        values = np.atleast_1d(np.asarray(condition.quantity(results), dtype=np.float64))
-        if not ((condition.at_least <= values) & (values <= condition.at_most)).all():
+        values = _numbers(condition.quantity(results), f"precondition {condition.says!r}")
+        if not len(values) or not ((condition.at_least <= values) & (values <= condition.at_most)).all():
             bounds = [f"at least {condition.at_least:g}"] * math.isfinite(condition.at_least)
             bounds += [f"at most {condition.at_most:g}"] * math.isfinite(condition.at_most)
-            measured = f"{_listed(values)} {condition.unit}".strip()
+            measured = f"{_listed(values) or 'nothing'} {condition.unit}".strip()
             return f"{condition.says}: needs {' and '.join(bounds)}, measured {measured}"
     return ""
 

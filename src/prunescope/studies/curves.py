@@ -123,6 +123,6 @@ def _range(curves: list[Curve]) -> tuple[float, float]:
 
 def number(value: object) -> float:
     """A cell of a table as a number. Raises UsageError for anything else."""
-    if isinstance(value, int | float | np.number | np.ndarray):
+    if isinstance(value, int | float | np.number | np.ndarray) and np.ndim(value) == 0 and np.isrealobj(value):
         return float(value)
     raise UsageError(f"{value!r} cannot be drawn on an axis; put a number into the table")

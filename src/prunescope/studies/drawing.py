@@ -6,6 +6,7 @@ A plot of one's own needs one function that is registered here:
     def _my_plot(plot: MyPlot, table: Table) -> Panels: ...
 """
 
+from collections.abc import Mapping
 from functools import singledispatch
 
 from prunescope.base.errors import UsageError
@@ -20,7 +21,13 @@ def panels(plot: Plot, table: Table, *, name: str) -> list[str]:
 
     Raises UsageError for a table that lacks a column or has nothing to draw, DataError for images that are not there.
     """
-    made = panels_of(plot, table)
+    rows = list(table)
+    if odd := [row for row in rows if not isinstance(row, Mapping)]:
+        raise UsageError(
+            f"a table is a list of rows, one dictionary each, not of {odd[0]!r}; of a frame of pandas "
+            "write frame.to_dict('records')"
+        )
+    made = panels_of(plot, rows)
     drawers = enumerate(made.drawers.items())
     return [plots.drawn(panel, draw, name=f"{name}-{number}", size=made.size) for number, (panel, draw) in drawers]
 

@@ -6,6 +6,7 @@ Belongs here: from quantities to rows, and their text form. Does not belong here
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.records import Records, columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.claim import Claim
+from prunescope.studies.claim import Claim, require_all
 from prunescope.studies.plot import Lines, Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of
 from prunescope.studies.results import Node, Results
@@ -39,6 +40,16 @@ class Rows:
     values: Mapping[str, Quantity]
     parts: Mapping[str, ArrayLike] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if odd := [part for part in (self.labels, self.values, self.parts) if not isinstance(part, Mapping)]:
+            raise UsageError(f"Rows has {odd[0]!r} for columns; give dictionaries: labels, quantities, parts")
+        nodes_of(self.values.values())
+        names = Counter([*self.labels, "replicate", *self.parts, *self.values])
+        if twice := [name for name, count in names.items() if count > 1]:
+            raise UsageError(
+                f"two columns of a row would be called {twice[0]!r}; give a label, part or value another name"
+            )
+
     @property
     def nodes(self) -> tuple[Node, ...]:
         """All that must be computed."""
@@ -49,6 +60,10 @@ class Rows:
         read = {name: _read(quantity, results) for name, quantity in self.values.items()}
         columns = {name: value for name, (value, _) in read.items() if value is not None}
         complete = all(is_complete for _, is_complete in read.values())
+        if complete and self.parts and all(value.ndim < 2 for value in columns.values()):
+            raise UsageError(
+                f"rows have the parts {', '.join(self.parts)}, and one number a replicate; leave parts= out"
+            )
         rows = [self._row(columns, place) for place in self._places(columns)]
         return rows if complete else [row for row in rows if any(_is_number(row[name]) for name in columns)]
 
@@ -57,8 +72,10 @@ class Rows:
         longest = max(shapes, key=len, default=(0,))
         if any(shape != longest[: len(shape)] for shape in shapes):
             raise UsageError(f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts")
-        # Otherwise nothing that is there says how many replicates and parts there are.
         if len(longest) > bool(self.parts):
+            if self.parts and any(len(np.atleast_1d(part)) != longest[1] for part in self.parts.values()):
+                counts = {name: len(np.atleast_1d(part)) for name, part in self.parts.items()}
+                raise UsageError(f"rows of {longest[1]} numbers a replicate have parts of {counts}; give one a number")
             yield from np.ndindex(*longest)
 
     def _row(self, columns: Mapping[str, NDArray[Any]], place: tuple[int, ...]) -> Row:
@@ -105,8 +122,12 @@ class Figure:
     claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.rows or not all(isinstance(part, Rows | Computed) for part in self.rows):
-            raise UsageError(f"figure {self.name!r} has the rows {self.rows!r}; give a list of ps.Rows or ps.Computed")
+        if not self.rows:
+            raise UsageError(f"figure {self.name!r} has no rows; give a list of ps.Rows or ps.Computed")
+        require_all(self.rows, Rows | Computed, f"rows of figure {self.name!r}")
+        require_all(self.claims, Claim, f"claims of figure {self.name!r}")
+        if not isinstance(self.plot, Plot):
+            raise UsageError(f"figure {self.name!r} has the plot {self.plot!r}; give one, such as ps.Lines(...)")
         self._check_labels()
 
     def _check_labels(self) -> None:

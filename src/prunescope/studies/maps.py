@@ -1,5 +1,6 @@
 """Drawing maps: a value over two axes as coloured cells."""
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -43,7 +44,8 @@ def sort_cells(plot: Map, table: Table) -> dict[str, Cells]:
     columns = [contour.column for contour in plot.contours]
     check_columns(table, needed=(plot.x, plot.y, plot.value, *columns))
     groups: dict[str, Cells] = {}
-    for panel, rows in by_name(table, plot.panel).items():
+    placed = [row for row in table if np.isfinite([number(row[plot.x]), number(row[plot.y])]).all()]
+    for panel, rows in by_name(placed, plot.panel).items():
         x, y = (np.array(sorted({number(row[name]) for row in rows})) for name in (plot.x, plot.y))
         grids = [_grid(plot, rows, x, y, column=name) for name in (plot.value, *columns)]
         groups[panel] = Cells(x, y, grids[0], tuple(grids[1:]))
@@ -97,14 +99,14 @@ def _draw_contours(plot: Map, cells: Cells, axes: Axes) -> None:
     """White lines with a dark rim, seen on every shade; named below the axes."""
     if not plot.contours or min(cells.value.shape) < 2:
         return
-    for contour, values, dashes in zip(plot.contours, cells.contours, _DASHES, strict=False):
+    for contour, values, dashes in zip(plot.contours, cells.contours, itertools.cycle(_DASHES), strict=False):
         if np.nanmin(values) < contour.level < np.nanmax(values):
             line: Any = {"levels": [contour.level], "colors": "white", "linewidths": 1.5, "linestyles": [dashes]}
             drawn = axes.contour(cells.x, cells.y, values, **line)
             drawn.set_path_effects([withStroke(linewidth=3.0, foreground="#00000088")])
     handles = [
         Line2D([], [], color=INK, linestyle=dashes, label=contour.label)
-        for contour, dashes in zip(plot.contours, _DASHES, strict=False)
+        for contour, dashes in zip(plot.contours, itertools.cycle(_DASHES), strict=False)
     ]
     below: Any = {"loc": "upper left", "bbox_to_anchor": (-0.02, -0.2), "borderaxespad": 0.0}
     axes.legend(handles=handles, frameon=False, fontsize=8.5, handlelength=1.8, **below)

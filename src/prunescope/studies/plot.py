@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Literal
 
+from pydantic import PositiveInt
+
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.studies.checked import Checked
 from prunescope.tasks.data.source import Source
 
 Row = Mapping[str, object]
@@ -33,7 +36,7 @@ class Listing(Plot):
 
 
 @dataclass(frozen=True)
-class Lines(Plot):
+class Lines(Checked, Plot):
     """Curves of y over x: one colour and marker a series, thin lines for replicates, their centre and a band.
 
     x, y: columns of numbers.
@@ -84,7 +87,7 @@ class Lines(Plot):
 
 
 @dataclass(frozen=True)
-class Scatter(Plot):
+class Scatter(Checked, Plot):
     """One point a run, a colour and marker a series; a least-squares line through all points of a panel.
 
     x, y: columns of numbers; a row in which one is not finite is left out.
@@ -106,7 +109,7 @@ class Scatter(Plot):
 
 
 @dataclass(frozen=True)
-class Intervals(Plot):
+class Intervals(Checked, Plot):
     """An estimate and its interval a row, one under the other, such as the means of arms or several correlations.
 
     label: column of names.
@@ -143,7 +146,7 @@ class Contour:
 
 
 @dataclass(frozen=True)
-class Map(Plot):
+class Map(Checked, Plot):
     """A value over x and y as coloured cells, each the median of its rows; a cell without a number is empty.
 
     x, y, value: columns of numbers.
@@ -171,7 +174,7 @@ class Map(Plot):
 
 
 @dataclass(frozen=True)
-class Sheet(Plot):
+class Sheet(Checked, Plot):
     """A contact sheet: one image a row of the table, in its order, with "label → prediction" below it.
 
     source: the data set.
@@ -190,7 +193,7 @@ class Sheet(Plot):
     prediction: str = "prediction"
     marked: str = "marked"
     panel: str = "panel"
-    across: int = 8
+    across: PositiveInt = 8
     split: Literal["train", "test"] = "train"
 
 

@@ -168,6 +168,8 @@ def roomy(low: float, high: float, *, logarithmic: bool, share: float) -> tuple[
     """The range with room at both ends, as a share of its length on the axis; never empty."""
     if not logarithmic:
         room = share * ((high - low) or abs(high) or 1.0)
+        if not np.isfinite([low - room, high + room]).all():
+            raise UsageError(f"{low:g} and {high:g} lie too far apart for an axis; leave one out")
         return low - room, high + room
     if low <= 0.0:
         raise UsageError(f"{low:g} cannot be drawn on a logarithmic axis; use a linear one or leave it out")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import UsageError
-from prunescope.studies.results import Node, Numbers, Results, scalar
+from prunescope.studies.results import Node, Numbers, Results, named, scalar
 from prunescope.studies.statistics import Interval
 
 Found = TypeVar("Found")
@@ -85,6 +85,7 @@ class Quantity(_Read[ArrayLike]):
 
     def __sub__(self, other: "Quantity") -> "Quantity":
         """The difference at equal replicates, in the unit that both have. Raises UsageError for two units."""
+        nodes_of([other])
         if self.unit != other.unit:
             raise UsageError(f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them")
         label = f"{self.label} minus {other.label}" if self.label and other.label else ""
@@ -120,7 +121,25 @@ def _listed(nodes: Iterable[Node]) -> tuple[Node, ...]:
     listed = tuple(nodes)
     if odd := [node for node in listed if isinstance(node, str) or not hasattr(node, "id")]:
         raise UsageError(f"{odd[0]!r} is no node; give a list of readings, one a replicate")
+    _require_distinct([node.id for node in listed])
     return listed
+
+
+def _require_distinct(replicates: Sequence[object]) -> None:
+    """Raises UsageError for one replicate that counts as two, which makes every interval too narrow."""
+    if len(set(replicates)) < len(replicates):
+        first, second = next(places for places in _places(replicates).values() if len(places) > 1)[:2]
+        raise UsageError(
+            f"replicates {first + 1} and {second + 1} are one and the same result; give each network once "
+            "(ps.replicates(recipe, n) makes several), and one that goes with all as another quantity of ps.combined"
+        )
+
+
+def _places(items: Sequence[object]) -> dict[object, list[int]]:
+    places: dict[object, list[int]] = {}
+    for place, item in enumerate(items):
+        places.setdefault(item, []).append(place)
+    return places
 
 
 def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:
@@ -146,7 +165,7 @@ def arrays(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str =
     listed = _listed(nodes)
 
     def values(results: Results) -> Numbers:
-        rows = [np.asarray(results[node][name], dtype=np.float64) for node in listed]
+        rows = [np.asarray(named(results[node], node=node, name=name), dtype=np.float64) for node in listed]
         return scale * _lined_up(rows, f"arrays {name!r}")
 
     return Quantity(label, unit, listed, values)
@@ -160,7 +179,11 @@ def each(function: Callable[..., ArrayLike], *nodes: Iterable[Node], label: str 
     Reading it raises UsageError if arrays differ in shape. Where gaps are shown, a replicate that lacks a result is not
     a number.
     """
-    rows = tuple(zip(*nodes, strict=True))
+    lists = [tuple(some) for some in nodes]
+    if len(counts := sorted({len(some) for some in lists})) != 1:
+        raise UsageError(f"each() of lists of {counts or 'no'} nodes; give one node a replicate for each argument")
+    rows = tuple(zip(*lists, strict=True))
+    _require_distinct([tuple(node.id for node in row) for row in rows])
 
     def value(results: Results, row: tuple[Node, ...]) -> ArrayLike:
         read = [results[node] for node in row]
@@ -177,7 +200,7 @@ def _lined_up(rows: Sequence[NDArray[Any]], what: str) -> NDArray[Any]:
     shapes = {row.shape for row in rows if row.ndim}
     if len(shapes) > 1:
         raise UsageError(f"{what} of shapes {sorted(shapes)} do not line up over replicates")
-    return np.stack([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
+    return np.array([np.broadcast_to(row, next(iter(shapes), ())) for row in rows])
 
 
 def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: str = "", unit: str = "") -> Quantity:
@@ -198,16 +221,21 @@ def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: s
 
 
 def side_by_side(quantities: Sequence[Quantity], label: str = "") -> Quantity:
-    """Several quantities of one unit as the parts of one: [replicates, parts]. Raises UsageError for several units."""
+    """Several quantities of one unit as the parts of one: [replicates, parts]. Raises UsageError for several units.
+
+    Reading it raises UsageError where one is no number a replicate, [replicates], or one for all of them.
+    """
+    nodes_of(quantities)
     units = list(dict.fromkeys(part.unit for part in quantities))
     if len(units) > 1:
         raise UsageError(f"parts with the units {units} do not go side by side; convert them to one")
-    return combined(
-        lambda *values: np.stack(values, axis=1) if values else np.empty((0, 0)),
-        *quantities,
-        label=label,
-        unit=units[0] if units else "",
-    )
+    return combined(_stacked, *quantities, label=label, unit=units[0] if units else "")
+
+
+def _stacked(*values: Numbers) -> Numbers:
+    if odd := [value.shape for value in values if value.ndim > 1]:
+        raise UsageError(f"a part of shape {list(odd[0])} does not go side by side; give one number a replicate")
+    return np.stack(np.broadcast_arrays(*map(np.atleast_1d, values)), axis=1) if values else np.empty((0, 0))
 
 
 def constant(value: float, *, replicates: int = 1, label: str = "", unit: str = "") -> Quantity:
@@ -216,5 +244,8 @@ def constant(value: float, *, replicates: int = 1, label: str = "", unit: str = 
 
 
 def nodes_of(quantities: Iterable[Quantity | Estimated]) -> tuple[Node, ...]:
-    """The nodes of several quantities, each once, in order."""
+    """The nodes of several quantities, each once, in order. Raises UsageError for what is no quantity."""
+    quantities = list(quantities)
+    if odd := [part for part in quantities if not isinstance(part, Quantity | Estimated)]:
+        raise UsageError(f"{odd[0]!r} is no quantity; make one by ps.column(...), of a number by ps.constant(...)")
     return tuple({node.id: node for part in quantities for node in part.nodes}.values())

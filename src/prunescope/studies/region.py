@@ -7,12 +7,14 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
+from prunescope.studies.checked import Checked
 from prunescope.studies.looks import repeated_level, repeated_p
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
@@ -70,7 +72,7 @@ class Region(ABC):
         return replace(self, level=level)  # type: ignore[type-var]  # a dataclass
 
 
-class _Mean(Region):
+class _Mean(Checked, Region):
     """What regions of a mean share: Student's interval."""
 
     def interval(self, values: Numbers) -> Interval:
@@ -102,8 +104,7 @@ class Direction(_Mean):
     level: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.side not in ("less", "greater"):
-            raise UsageError(f"direction {self.side!r} is not a side; write 'less' or 'greater'")
+        super().__post_init__()
         if self.margin < 0.0 or (self.margin and not self.or_matches):
             raise UsageError(f"margin {self.margin} must be positive, and needs or_matches=True")
 
@@ -211,7 +212,7 @@ class CorrelationDirection(Direction):
     """
 
     _: KW_ONLY
-    ranked: int
+    ranked: Annotated[int, Field(ge=2)]
 
     def interval(self, values: Numbers) -> Interval:
         """Of the mean correlation, within [-1, 1]."""
@@ -236,6 +237,7 @@ class Near(_Mean):
     level: float = 0.95
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _positive("tolerance", self.tolerance)
 
     def __str__(self) -> str:
@@ -269,6 +271,7 @@ class Equivalence(_Mean):
     level: float = 0.90
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _positive("margin", self.margin)
 
     def __str__(self) -> str:

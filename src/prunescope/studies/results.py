@@ -29,10 +29,15 @@ class Results(Protocol):
 
 def scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> float:
     """The scalar `name` of a node's result. Raises UsageError if there is no such value or it is not a scalar."""
-    if name not in reading:
-        run = "; it is a run: write ps.Reading(measure=..., state=ps.final(run))" if "parameters" in reading else ""
-        raise UsageError(f"reading {node.id} has no value {name!r}; it has {', '.join(sorted(reading))}{run}")
-    value = np.asarray(reading[name])
+    value = np.asarray(named(reading, node=node, name=name))
     if value.ndim:
         raise UsageError(f"{name!r} of reading {node.id} has shape {value.shape}; reduce it to one number first")
     return float(value)
+
+
+def named(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> NDArray[Any]:
+    """The value `name` of a node's result. Raises UsageError if there is none."""
+    if name not in reading:
+        run = "; it is a run: write ps.Reading(measure=..., state=ps.final(run))" if "parameters" in reading else ""
+        raise UsageError(f"reading {node.id} has no value {name!r}; it has {', '.join(sorted(reading))}{run}")
+    return reading[name]

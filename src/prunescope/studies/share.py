@@ -4,18 +4,20 @@ from dataclasses import KW_ONLY, dataclass
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
+from prunescope.studies.checked import Checked
 from prunescope.studies.region import Direction, Equivalence, Outcome, Region, inside
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
 
 
-class _Share(Region):
+class _Share(Checked, Region):
     """What regions of a share have in common: at least so many of so many."""
 
     at_least: int
     of: int
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 1 <= self.at_least <= self.of:
             raise UsageError(f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of")
 

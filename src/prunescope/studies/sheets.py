@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.studies.curves import number
 from prunescope.studies.plot import Row, Sheet, Table, by_name, check_columns
 from prunescope.studies.plots import INK, Panels
 from prunescope.studies.results import Numbers
@@ -27,7 +28,7 @@ def sheets(plot: Sheet, table: Table) -> Panels:
     images.
     """
     check_columns(table, needed=(plot.index, plot.label, plot.prediction))
-    pictures = images(plot, [int(str(row[plot.index])) for row in table])
+    pictures = images(plot, [int(number(row[plot.index])) for row in table])
     shown = [dict(row) | {"picture": picture} for row, picture in zip(table, pictures, strict=True)]
     drawers = {panel: partial(_draw, plot, rows) for panel, rows in by_name(shown, plot.panel).items()}
     return Panels(drawers, size(plot, table))

@@ -254,8 +254,10 @@ def fisher(correlations: ArrayLike, *, ranked: int) -> Numbers:
     correlations: [R] in [-1, 1]. ranked: how many things, N, each is over; the step next to 1 is 12 / (N^3 - N).
     Source: Fisher 1915.
     """
-    limit = 1.0 - 6.0 / max(ranked**3 - ranked, 7)
-    return np.asarray(np.arctanh(np.clip(np.asarray(correlations, dtype=np.float64), -limit, limit)))
+    limit, found = 1.0 - 6.0 / max(ranked**3 - ranked, 7), np.asarray(correlations, dtype=np.float64)
+    if (np.abs(found) > 1.0 + 1e-9).any():
+        raise UsageError(f"{found.tolist()} are no correlations, which lie in [-1, 1]; claim a mean by Direction")
+    return np.asarray(np.arctanh(np.clip(found, -limit, limit)))
 
 
 def correlation_interval(values: ArrayLike, *, ranked: int, level: float = 0.95) -> Interval:

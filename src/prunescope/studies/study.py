@@ -9,7 +9,7 @@ from functools import cached_property
 
 from prunescope.base import value
 from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Claim, Precondition, Verdict
+from prunescope.studies.claim import Claim, Precondition, Verdict, require_all
 from prunescope.studies.extent import Extent
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
@@ -56,6 +56,9 @@ class Study:
     head: Callable[[Results, Sequence[Verdict]], str] | None = None
 
     def __post_init__(self) -> None:
+        require_all(self.figures, Figure, f"figures of study {self.name!r}")
+        require_all(self.claims, Claim, f"claims of study {self.name!r}")
+        require_all(self.cautions, Precondition, f"cautions of study {self.name!r}")
         shown = [claim for figure in self.figures for claim in figure.claims]
         different = {id(claim): claim for claim in (*shown, *self.claims)}
         claims = tuple(different.values())
@@ -100,7 +103,7 @@ def titled(doc: str | None) -> tuple[str, str]:
 def _check_names(kind: str, names: Sequence[str]) -> None:
     """Names become file names and anchors, so they are plain and unique."""
     for name, times in Counter(names).items():
-        if not _FILE_NAME.fullmatch(name):
+        if not _FILE_NAME.fullmatch(str(name)):
             raise UsageError(f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'")
         if times > 1:
             raise UsageError(f"two {kind}s are called {name!r}; give each its own name")

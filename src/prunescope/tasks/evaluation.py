@@ -25,7 +25,8 @@ class Evaluation:
     loss: float32 [N], nats (squared units of y for a regression).
     prediction: as the target says; of classes the one with the largest logit, int64 [N].
     y: labels used, int64 [N]; [N, ...] for other targets than classes.
-    wrong: error of each example in the unit of the target, float64 [N]; of classes 0 or 1.
+    wrong: error of each example in the unit of the target, float64 [N]; of classes 0 or 1. Not a number where an
+        output is none.
     """
 
     loss: Tensor
@@ -91,7 +92,9 @@ def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
         y = split.y[start : start + len(outputs)]
         target.require_fit(outputs, y, problem.classes)
         prediction = target.prediction(outputs)
-        parts.append((loss(outputs, y), prediction, target.error(prediction, y)))
+        # What is not a number is largest in no place, though torch names one.
+        lost = outputs.isnan().flatten(1).any(1)
+        parts.append((loss(outputs, y), prediction, target.error(prediction, y).masked_fill(lost, torch.nan)))
         start += len(outputs)
     losses, predictions, errors = (torch.cat(part) for part in zip(*parts, strict=True))
     return Evaluation(losses, predictions, target.plain(split.y), errors)

@@ -171,13 +171,15 @@ class Passes:
 
 
 def check_numbers(name: str, weights: Weights) -> None:
-    """Raises UsageError for parameters that are not float32."""
+    """Raises UsageError for parameters that are not float32, or not finite."""
     for key, leaf in weights.params.items():
         if leaf.dtype != torch.float32:
             raise UsageError(
                 f"{key} of {name} is {str(leaf.dtype).removeprefix('torch.')}; parameters must be float32: call "
                 ".float() on the module (precision='bfloat16' of a recipe trains with shorter numbers)"
             )
+        if not bool(leaf.isfinite().all()):
+            raise UsageError(f"{key} of {name} has NaN or infinite entries before any training; give finite ones")
 
 
 def check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:

@@ -20,13 +20,21 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
 
     Tensors of half precision become float32, which changes no value.
 
-    Raises UsageError, with every name, for tensors that are missing, superfluous, of another shape, or not finite.
+    Raises UsageError, with every name, for tensors that are missing, superfluous, of another shape or kind, or not
+    finite.
     """
+    tensors = plain_tensors(tensors, name)
     require_fit(misfits(model, tensors), name=name, network=model.network.path)
-    if odd := [key for key, leaf in tensors.items() if leaf.is_complex()]:
-        raise UsageError(f"{name} has complex tensors ({odd[0]}, ...), and networks here compute with real ones")
     _require_ties(model, tensors, name)
     state = model.loaded(tensors)
+    for key, leaf in {**state.params, **state.buffers}.items():
+        given = tensors.get(key, leaf)
+        if given.is_floating_point() != leaf.is_floating_point() and not key.endswith(COUNTER):
+            # Masks, or the whole numbers of a quantized network whose scales are elsewhere.
+            raise UsageError(
+                f"{key} of {name} is {given.dtype}, and {leaf.dtype} in the network; give the network's own tensors, "
+                "not its masks or rounded numbers"
+            )
     if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not leaf.isfinite().all()]:
         raise UsageError(
             f"{name} has NaN or infinite entries in {', '.join(odd[:LISTED])}; its training diverged, or the file is "
@@ -34,6 +42,31 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
         )
     masks = {key: leaf != 0 for key, leaf in state.params.items() if key in model.maskable}
     return Weights(masked(state.params, masks), state.buffers, masks)  # which turns -0 into 0
+
+
+def plain_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors on the CPU, strided, without gradients.
+
+    Raises UsageError for what holds no real numbers of its own, or some that float32 would make 0 or infinite.
+    """
+    for key, leaf in tensors.items():
+        if leaf.is_meta:
+            raise UsageError(f"{name} has tensors on the device 'meta', without numbers ({key}, ...); load them first")
+        if leaf.is_quantized or leaf.is_nested:
+            raise UsageError(f"{name} has quantized or nested tensors ({key}, ...); save it as it was before, or dense")
+        if leaf.is_complex():
+            raise UsageError(f"{name} has complex tensors ({key}, ...), and networks here compute with real ones")
+        if leaf.dtype is torch.float64 and not torch.equal(leaf.bool(), (single := leaf.float()).bool()):
+            raise UsageError(
+                f"{key} of {name} has entries that float32 takes for 0, as if they had been removed; set them to 0, or "
+                "scale the tensor"
+            )
+        if leaf.dtype is torch.float64 and not torch.equal(leaf.isfinite(), single.isfinite()):
+            raise UsageError(
+                f"{key} of {name} has entries beyond float32 (3.4e38), in which networks compute; scale it"
+            )
+    strided = {key: leaf if leaf.layout is torch.strided else leaf.to_dense() for key, leaf in tensors.items()}
+    return {key: leaf.detach().cpu() for key, leaf in strided.items()}
 
 
 def _require_ties(model: Model, tensors: Mapping[str, Tensor], name: str) -> None:

@@ -210,6 +210,8 @@ class Task(Importing):
         output: member of what the network returns that is the logits, where it returns no tensor.
         revision: a number to raise for results of their own where code changed unseen, in an installed package.
         """
+        if train is None:
+            raise UsageError("there are no training examples; give train=(x, y)")
         names = {"classes": classes, "class_names": class_names, "groups": groups, "weights": weights}
         source, layout, target = own(train, test, target=target, **names)
         example = source.load().train_x.take(torch.arange(2)) if callable(prunable) else None

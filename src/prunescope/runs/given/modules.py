@@ -8,6 +8,7 @@ from prunescope.base.errors import UsageError
 from prunescope.runs.given.tensors import Loaded, converted
 from prunescope.runs.store.store import Store
 from prunescope.tasks.building import copied, made_permanent
+from prunescope.tasks.fitting import plain_tensors
 
 _WRAPPERS = ("module", "_orig_mod")
 """Where DataParallel, DistributedDataParallel and torch.compile keep the module that they wrap."""
@@ -22,6 +23,7 @@ def load(thing: Any, name: str, store: Store | None = None) -> Loaded | None:
         raise UsageError(
             f"{name} keeps what is no plain tensor ({odd[0]}, ...), so it is not read; give it as it was before"
         )
+    plain_tensors(state, name)
     module = copied(_unwrapped(thing))
     notes = list[str]()
     if made_permanent(module):

@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.runs.store.store import Store
+from prunescope.tasks.fitting import plain_tensors
 from prunescope.tasks.model import Network
 from prunescope.tasks.task import Task
 
@@ -56,13 +57,10 @@ def load(thing: Any, name: str, store: Store) -> Loaded | None:
 def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     """The tensors of a state dict, or of the one in a checkpoint, strided, float32, by their own names; what was done.
 
-    Raises UsageError for none or several, and for quantized tensors.
+    Raises UsageError for none or several, and as `plain_tensors`.
     """
     tensors = _state_dict(thing, name)
-    whole = {key.replace("_orig_mod.", ""): leaf.detach().cpu() for key, leaf in tensors.items()}
-    if odd := [key for key, leaf in whole.items() if leaf.is_quantized]:
-        raise UsageError(f"{name} has quantized tensors ({odd[0]}, ...); save it before quantization, or dequantized")
-    whole = {key: leaf if leaf.layout is torch.strided else leaf.to_dense() for key, leaf in whole.items()}
+    whole = {key.replace("_orig_mod.", ""): leaf for key, leaf in plain_tensors(tensors, name).items()}
     notes = list(converted(name, whole.values()))
     whole = {key: leaf.float() if leaf.is_floating_point() else leaf for key, leaf in whole.items()}
     pruned = _without_masks(whole)

@@ -1,13 +1,13 @@
 """Reading what is stored: from a node to its values."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from prunescope.base.blame import blaming
-from prunescope.base.errors import PrunescopeError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.records import Records
 from prunescope.base.value import Value
 from prunescope.runs.graph.given import Run
@@ -42,6 +42,8 @@ class StoredResults:
         self._failures: dict[str, str] = {}
 
     def __getitem__(self, node: Value) -> Values:
+        if not isinstance(node, Value):
+            raise UsageError(f"{node!r} is no node; ask for a reading, a run or a trace")
         if node.id not in self._cache:
             self._cache[node.id] = self._read(node)
         return self._cache[node.id]
@@ -76,11 +78,16 @@ class StoredResults:
         The row of a node without a result has not a number in the columns of the others, and says why in "missing".
         """
         rows = []
-        for label, node in labels:
+        for pair in labels:
+            if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], Mapping):
+                raise UsageError(f"a table is of pairs such as ({{'arm': 'dense'}}, reading), and not of {pair!r}")
+            label, node = pair
             try:
                 values = {name: value.item() for name, value in self[node].items() if np.ndim(value) == 0}
             except Missing as problem:
                 values = {"missing": str(problem)}
+            if both := label.keys() & values.keys():
+                raise UsageError(f"{min(both)!r} is a label and a value of {type(node).__name__}; rename the label")
             rows.append({**label, **values})
         columns = list(dict.fromkeys(name for row in rows if "missing" not in row for name in row))
         return Records(dict.fromkeys(columns, math.nan) | row if "missing" in row else row for row in rows)
@@ -138,4 +145,6 @@ class StoredResults:
             if manifest is None or manifest["status"] != "done":
                 raise self._missing(node, f"run {node.id[:8]}")
             return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity", "parameters")}
-        raise Missing(f"{type(node).__name__} {node.id} has no values of its own")
+        raise UsageError(
+            f"a {type(node).__name__} has no values of its own; read it: ps.Reading(measure=..., state=...)"
+        )
