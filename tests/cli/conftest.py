@@ -88,7 +88,7 @@ def build(settings: Settings, scale: str) -> Study:
         "curves",
         "Errors during training",
         caption="Test error after every epoch.",
-        rows=[Rows({"arm": "dense"}, {"error": arrays(traces, "error")}, {"epoch": range(settings.epochs + 1)})],
+        rows=[Rows({"arm": "dense"}, {"error": arrays(traces, "error")}, {"epoch": range(1, settings.epochs + 1)})],
         plot=Lines("epoch", "error", series="arm"),
     )
     figure = Figure("error", "Error", caption="Test error by level.", rows=rows, plot=plot, claims=(claim,))

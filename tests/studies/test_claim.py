@@ -190,6 +190,10 @@ def test_impossible_regions_are_refused(make):
         make()
 
 
+def test_a_region_is_written_as_it_was_given():
+    assert repr(Near(5, 1)) == "Near(value=5, tolerance=1, level=0.95)"
+
+
 def test_a_failing_precondition_explains_a_sample_that_is_too_small():
     never = Precondition("runs reach their target loss", numbers(0.0, "%"), at_least=80.0)
     verdict = judge(claim_of(Direction("greater"), [], preconditions=(never,)), NOTHING)

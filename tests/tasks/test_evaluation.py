@@ -4,12 +4,14 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
 from prunescope.tasks import evaluation
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
+from prunescope.tasks.targets import Binary
 from prunescope.tasks.task import Data, Task
 
 
@@ -43,3 +45,22 @@ def test_evaluation_equals_a_loop_over_examples(problem, weights, name, monkeypa
     assert seen.loss.dtype == torch.float32 and seen.y is split.y
     monkeypatch.setattr(evaluation, "BATCH", 7)
     torch.testing.assert_close(evaluation.evaluate(problem, weights, split).loss, seen.loss)
+
+
+class OneLogit(nn.Module):
+    """One number an example, without a dimension for it; of negative inputs none."""
+
+    def __init__(self):
+        super().__init__()
+        self.logit = nn.Linear(4, 1)
+
+    def forward(self, x):
+        return self.logit(x).flatten() + x.sum(1).sqrt()
+
+
+def test_only_an_output_that_is_no_number_makes_its_error_none():
+    x, y = torch.ones(6, 4), torch.tensor([0.0, 1, 0, 1, 0, 1])
+    task = Task.from_module(OneLogit, train=(x, y), test=(torch.cat([x, -x]), torch.cat([y, y])), target=Binary())
+    problem = task.load(Seeds(), task.data.source.load())
+    seen = evaluation.evaluate(problem, problem.model.fresh(0), problem.test)
+    assert seen.wrong.isnan().tolist() == [False] * 6 + [True] * 6

@@ -57,10 +57,13 @@ def export(
     Example: `prunescope export 3fa9 --to onnx --smaller`, or `prunescope export quickstart --to tensorboard`
     """
     from prunescope.runs.store.housekeeping import find
+    from prunescope.sharing import exporters
+    from prunescope.sharing.leaves import leaf
     from prunescope.sharing.sinks import boards, write
 
     store = options.existing_store(folder)
     if to not in boards():
+        leaf(exporters, to)
         studies = [name for name in runs if not _ID.fullmatch(name)]
         if studies or scale or changes or settings:
             raise UsageError(f"--to {to} writes single networks; give ids of runs (`prunescope runs ls`), no study")

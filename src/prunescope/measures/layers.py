@@ -4,6 +4,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from prunescope.base.errors import UsageError
 from prunescope.base.tree import masked
 from prunescope.measures.measure import Comparison, SplitName, State, same_examples
 from prunescope.tasks.evaluation import Evaluation, evaluate
@@ -89,6 +90,8 @@ class LayerSensitivity(Comparison):
                     params={**weights.params, name: tensor}, masks={**weights.masks, name: its_mask}
                 )
                 values |= _rises(f"{kind}_", name, whole, evaluate(first.problem, changed, split))
+        if not values:
+            raise UsageError("both states have the same prunable tensors; compare a state with another one")
         return values
 
 

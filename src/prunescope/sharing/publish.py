@@ -99,6 +99,10 @@ def _record(store: Store, run: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     if "machine" in execution:
         execution["machine"] = execution["machine"].partition(" ")[2]
     states = {moment: store.weights(run, moment).digest for moment in sorted(facts["states"])}
+    if manifest.get("status") == "done" and not states:
+        raise UsageError(
+            f"run {run[:12]} has lost its weights, whose digests are published; `prunescope run` makes them again"
+        )
     kept = {name: manifest[name] for name in _FACTS if name in manifest}
     return {"id": run, **kept, "exec": execution, "states": states}
 

@@ -24,7 +24,8 @@ class Checked:
         except ValidationError as problem:
             raise invalid(problem, model) from None
         for name in names:
-            object.__setattr__(self, name, getattr(checked, name))
+            if not isinstance(getattr(self, name), int | float):  # 5 is written as it was given, not as 5.0
+                object.__setattr__(self, name, getattr(checked, name))
 
 
 @cache

@@ -7,6 +7,7 @@ runs behind a number, which the study itself knows (`cli/why.py`).
 import csv
 import itertools
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ def value_of(printed: str) -> tuple[float, float]:
     decimals = len(found[1]) if "." in plain else 0
     if not decimals and "," not in printed and re.fullmatch(r"-?\d{4,}", plain) and plain.endswith("0"):
         decimals = 3 - len(plain.lstrip("-"))  # as reports print: three digits, then zeros
+    if not math.isfinite(float(plain)):
+        raise UsageError(f"{printed!r} is beyond any number of a report")
     return float(plain), 0.5 * 10.0 ** (int(found[2] or 0) - decimals)
 
 

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prunescope.base.digest import text_digest
+from prunescope.runs.store.codec import damaged
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.sealed import record_bytes
 from prunescope.runs.store.store import Store, file_name
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
+_FIELDS = {"when", "there", "of", "rule", "claims"}
 CHANGED, ADDED = "claim changed after the first run", "claim added after the first run"
 
 
@@ -53,6 +55,8 @@ def register(study: Study, store: Store) -> None:
 def registration(study: Study, store: Store) -> Registration | None:
     """What was registered of a study under its settings, beside what it claims now; None where nothing was or is."""
     record: dict[str, Any] | None = store.record(_key(study))
+    if record is not None and not (isinstance(record, dict) and record.keys() >= _FIELDS):
+        raise damaged(store.where(_key(study)), "it is no registration")
     if not record or not (record["claims"] or study.claims):
         return None
     before: dict[str, Any] = record["claims"]

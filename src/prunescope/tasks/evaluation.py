@@ -93,7 +93,7 @@ def evaluate(problem: Problem, weights: Weights, split: Split) -> Evaluation:
         target.require_fit(outputs, y, problem.classes)
         prediction = target.prediction(outputs)
         # What is not a number is largest in no place, though torch names one.
-        lost = outputs.isnan().flatten(1).any(1)
+        lost = outputs.isnan().unsqueeze(-1).flatten(1).any(1)
         parts.append((loss(outputs, y), prediction, target.error(prediction, y).masked_fill(lost, torch.nan)))
         start += len(outputs)
     losses, predictions, errors = (torch.cat(part) for part in zip(*parts, strict=True))
