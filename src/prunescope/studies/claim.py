@@ -165,7 +165,7 @@ class Verdict:
     def unit(self) -> str:
         """What the interval is of, as it is printed."""
         about = self.estimate.about if self.estimate else ""
-        return ", ".join(filter(None, (self.claim.unit, about)))
+        return ", ".join(filter(None, (self.claim.region.unit(self.claim.unit, self.n), about)))
 
     @property
     def fails_holm(self) -> bool:
