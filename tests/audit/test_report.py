@@ -143,7 +143,7 @@ def test_twins_are_trained_by_the_recipe_of_the_dense_network_and_their_price_is
     assert [(other.init, other.order, other.labels) for other in seeds] == [(1, 1, 0), (2, 2, 0)]
     assert all(state.run.replace(seeds=recipe.seeds) == recipe for state in report.plan.twins.values())
     again = Told()
-    by_id = audit(recipe.id[:10], pruned[0], twins=2, store=store, display=again)
+    by_id = audit(recipe.id[:10], pruned[0], twins=np.int64(2), store=store, display=again)
     assert {name: state.id for name, state in by_id.plan.twins.items()} == {
         name: state.id for name, state in report.plan.twins.items()
     }

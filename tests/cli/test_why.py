@@ -31,9 +31,18 @@ def test_a_cell_of_a_figure_leads_to_the_runs_of_its_curve(command, study, tmp_p
 def test_what_stands_nowhere_is_refused_with_the_claims(command, study) -> None:
     assert command("run", study, "-s", "levels=0", "--workers", 1).exit_code == 0
     (page,) = Path("prunescope-reports").iterdir()
-    for what, says in (("123.456", "stands nowhere"), ("gian", "no number"), ("", "no number")):
+    for what, says in (
+        ("123.456", "stands nowhere"),
+        ("gian", "no number"),
+        ("", "no number"),
+        ("1e999", "beyond any number"),
+    ):
         result = command("why", page, what)
-        assert result.exit_code == 2 and says in result.output and "gain" in result.output
+        assert result.exit_code == 2 and says in result.output
+    for damage in ("", "[]", "{}", '{"claims": [5]}', '{"claims": [], "command": 5}'):
+        (page / "summary.json").write_text(damage)
+        result = command("why", page, "gain")
+        assert result.exit_code == 2 and "is not what a report writes; make it again" in result.output
     assert "holds no summary.json; give one of" in command("why", "prunescope-reports", "1").output
 
 

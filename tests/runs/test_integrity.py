@@ -7,6 +7,8 @@ from prunescope.base.errors import StoreError
 from prunescope.base.reference import FINAL, StateRef
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.nodes import Trace
+from prunescope.runs.machine.measurements import Measurements
+from prunescope.runs.machine.pricing import Price
 from prunescope.runs.store import housekeeping, sealed
 from prunescope.runs.store.store import Store
 from prunescope.training.probes import Curve
@@ -27,6 +29,17 @@ def test_verify_finds_every_flipped_file(store: Store) -> None:
         damaged = [checked for checked in housekeeping.verify(store, keys) if checked.problem]
         (store.root / key).write_bytes(whole)
         assert [checked.key for checked in damaged] == [key]
+
+
+def test_what_a_later_version_wrote_is_not_set_aside(store: Store) -> None:
+    run = next(store.run_ids())
+    path = store.root / store.manifest_key(run)
+    path.write_bytes(path.read_bytes().replace(b'"schema": 2', b'"schema": 3'))
+    with pytest.raises(StoreError, match="written by a later version of prunescope; use that version"):
+        store.manifest(run)
+    assert path.exists() and not store.set_aside
+    store.write_json("prices/x.json", {"a": {"begin": 1.0, "of a later version": 2.0}, "b": 3})
+    assert Measurements(store, "x", Price).known == {}
 
 
 def test_what_verify_advises_repairs(store: Store) -> None:

@@ -117,6 +117,14 @@ def test_an_address_that_cannot_be_a_store_is_refused(tmp_path):
             storage_at(address)
 
 
+def test_an_address_that_is_no_path_is_refused():
+    for address in ("~nobody-of-that-name/lab", "nul\0l"):
+        with pytest.raises(StoreError, match="choose another folder"):
+            storage_at(address)
+    with pytest.raises(UsageError, match="give the folder by its path"):
+        storage_at("file:///lab")
+
+
 @pytest.mark.parametrize("address", ["localhost:9000", "http://", "http://two words", "ftp://x"])
 def test_a_service_whose_address_is_none_is_refused(address, monkeypatch):
     pytest.importorskip("obstore")

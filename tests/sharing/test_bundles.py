@@ -288,7 +288,15 @@ def test_names_that_are_no_ids_reach_no_file(root):
 
 @pytest.mark.parametrize(
     "change",
-    [{"states": None}, {"exec": 7}, {"status": 3}, {"steps": "many"}, {"states": {"x": 1}}, {"exec": {"engine": 5}}],
+    [
+        {"states": None},
+        {"states": {}},
+        {"exec": 7},
+        {"status": 3},
+        {"steps": "many"},
+        {"states": {"x": 1}},
+        {"exec": {"engine": 5}},
+    ],
     ids=str,
 )
 def test_records_that_make_no_sense_are_named(change, root, tmp_path):
@@ -297,6 +305,30 @@ def test_records_that_make_no_sense_are_named(change, root, tmp_path):
     sealed(root)
     with pytest.raises(DamagedBundle, match=r"runs\.jsonl: .*run [0-9a-f]{12}"):
         again(root, tmp_path, share=0.01)
+
+
+def test_values_that_no_draw_would_find_out_are_named(world, root, tmp_path):
+    lines = (root / "runs.jsonl").read_text().splitlines()
+    last = json.loads(lines[-1])
+    for changed in ("", json.dumps({"id": last["id"], "status": "failed", "exec": {}, "states": {}}) + "\n"):
+        (root / "runs.jsonl").write_text("".join(f"{line}\n" for line in lines[:-1]) + changed)
+        sealed(root)
+        with pytest.raises(DamagedBundle, match=rf"{last['id']}.*does not say that its run was trained"):
+            again(root, tmp_path, study=world[0], share=0.01)
+    (root / "runs.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    first, second, *_ = sorted((root / "values").iterdir())
+    save_file({**load_file(first), **load_file(second)}, first)
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=f"{first.stem}.*is of another run"):
+        again(root, tmp_path, study=world[0], share=0.01)
+
+
+def test_a_claim_that_the_study_does_not_have_is_named(world, root, tmp_path):
+    summary = json.loads((root / "report/summary.json").read_text())
+    summary["claims"].append({**summary["claims"][0], "name": "more"})
+    (root / "report/summary.json").write_text(json.dumps(summary))
+    sealed(root)
+    assert again(root, tmp_path, study=world[0], share=0.01).wrong == {"more": "the study has no such claim"}
 
 
 def test_values_of_shapes_that_no_measure_has_are_named(world, root, tmp_path):

@@ -61,6 +61,7 @@ def test_publish_and_verify(command, folder):
     said = command("verify", "bundle", code=1)
     assert "nodes.jsonl: it has 0 bytes" in said and "get it again" in said
     assert "no bundle" in command("verify", "nowhere", code=2)
+    assert "is a store; name another folder" in command("verify", "bundle", "--store", "store", code=2)
 
 
 def test_export(command, folder):
@@ -68,7 +69,8 @@ def test_export(command, folder):
     assert "equal outputs" in command("export", run[:8], "--to", "safetensors", "--out", "nets")
     assert (folder / f"nets/{run[:12]}.safetensors").exists()
     assert "no unit that can be left out" in command("export", run, "--to", "safetensors", "--smaller", code=2)
-    assert "no 'gif' to export to" in command("export", run, "--to", "gif", code=2)
+    for name in (run, "quickstart"):
+        assert "no 'gif' to export to" in command("export", name, "--to", "gif", code=2)
     assert "give ids of runs" in command("export", "quickstart", "--to", "onnx", code=2)
     assert "no stored run begins with 'ffff'" in command("export", "ffff", "--to", "safetensors", code=2)
     assert "--smaller is for networks" in command("export", run, "--to", "mlflow", "--smaller", code=2)

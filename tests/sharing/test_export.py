@@ -161,6 +161,39 @@ def test_a_run_by_its_id_and_what_is_refused(store, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+class Fixed(Filters):
+    """A buffer that no state dict has, and that the code makes."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("scale", self.made(), persistent=False)
+
+    def made(self):
+        return torch.full((1, 1, 8, 8), 2.0)
+
+    def forward(self, x):
+        return super().forward(x * self.scale)
+
+
+class Drawn(Fixed):
+    def made(self):
+        return torch.randn(1, 1, 8, 8)
+
+
+def test_a_buffer_that_no_state_dict_has_must_be_made_by_the_code(store, tmp_path):
+    kinds = {"fixed": (Fixed, True), "drawn": (Drawn, False), "instance": (Fixed(), False)}
+    for name, (network, writes) in kinds.items():
+        ps.ensure(run := recipe(network), store=store, workers=1)
+        if writes:
+            ps.export(run, "safetensors", tmp_path / name, store=store)
+            continue
+        with pytest.raises(UsageError, match=r"scale is in no state dict \(persistent=False\)"):
+            ps.export(run, "safetensors", tmp_path / name, store=store)
+        ps.export(run, "torch.export", tmp_path / name, store=store)
+    with pytest.raises(UsageError, match="None is no state"):
+        ps.load_module(None, store=store)
+
+
 def test_tokens_go_in_as_the_network_takes_them(store, tmp_path):
     tokens = torch.randint(1, 20, (64, 6), generator=torch.Generator().manual_seed(0))
     mask = torch.rand(64, 6, generator=torch.Generator().manual_seed(1)) > 0.3

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count, islice
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, get_args
 
@@ -121,8 +121,8 @@ def audit(
     if recipe is not None and examples is None:
         examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
     store = store if isinstance(store, Store) else Store(store)
-    if isinstance(twins, int):
-        twins, recipe = _twins_of(twins, dense, recipe, store), None
+    if isinstance(twins, Integral):
+        twins, recipe = _twins_of(int(twins), dense, recipe, store), None
     elif recipe is not None and twins:
         raise UsageError("recipe= is for networks that are trained, and twins= gives some; leave one of the two out")
     kinds = named(pruned=pruned, controls=controls, twins=twins, judges=_judges(recipe) if recipe else ())

@@ -57,10 +57,13 @@ def export(
     Example: `prunescope export 3fa9 --to onnx --smaller`, or `prunescope export quickstart --to tensorboard`
     """
     from prunescope.runs.store.housekeeping import find
+    from prunescope.sharing import exporters
+    from prunescope.sharing.leaves import leaf
     from prunescope.sharing.sinks import boards, write
 
     store = options.existing_store(folder)
     if to not in boards():
+        leaf(exporters, to)
         studies = [name for name in runs if not _ID.fullmatch(name)]
         if studies or scale or changes or settings:
             raise UsageError(f"--to {to} writes single networks; give ids of runs (`prunescope runs ls`), no study")
@@ -165,6 +168,8 @@ def verify(
     from prunescope.sharing.bundle import open_bundle, printable
     from prunescope.sharing.verify import verify as compare
 
+    if options.is_store(str(folder)):
+        raise UsageError(f"--store {folder} is a store; name another folder, in which runs are trained again")
     bundle = open_bundle(places.local(place, folder / "downloads"))
     console = answers()
     console.print(Text(_opened(bundle)), soft_wrap=True)

@@ -29,6 +29,7 @@ from safetensors.numpy import save
 import prunescope
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.kinds import KIND
 from prunescope.runs.store.store import Values
 
 FORMAT = 1
@@ -112,7 +113,21 @@ class Bundle:
             raise DamagedBundle({_values_path(run): f"cannot be read ({problem})"}) from problem
         if odd := found.keys() - self.nodes.keys():
             raise DamagedBundle({_values_path(run): f"node {sorted(odd)[0][:40]!r} is not among the nodes"})
+        # Otherwise no draw would ever find them out.
+        if odd := {node for node in found if self._run_of(node) != run}:
+            raise DamagedBundle({_values_path(run): f"node {min(odd)[:12]} is of another run"})
+        if self._plain(run).get(KIND) == "Recipe" and self.runs.get(run, {}).get("status") != "done":
+            raise DamagedBundle({_values_path(run): f"{RUNS} does not say that its run was trained"})
         return found
+
+    def _run_of(self, node: str) -> object:
+        """The id of the run that a reading, a comparison or a trace is filed under; see `records.measured`."""
+        text = self._plain(node)
+        return self._plain(text.get("state", text.get("first"))).get("run") if "run" not in text else text["run"]
+
+    def _plain(self, node: object) -> dict[str, Any]:
+        """What the text of a node says; nothing where there is none."""
+        return _object(self.nodes.get(str(node), "{}"), NODES)
 
     def _lines(self, name: str) -> Iterator[str]:
         with (self.root / name).open("rb") as file:
@@ -242,6 +257,7 @@ def _is_record(record: Mapping[str, Any]) -> bool:
     texts = [record.get("status"), *(record["states"].values() if isinstance(record.get("states"), dict) else [None])]
     return (
         isinstance(record.get("exec"), dict)
+        and (bool(record["states"]) or record["status"] != "done")  # of no weights, all would be equal
         and all(isinstance(text, str) for text in texts)
         and all(isinstance(size, int | float) for size in sizes)
     )

@@ -17,6 +17,7 @@ from prunescope.base.errors import UsageError
 from prunescope.runs.graph.nodes import describe
 from prunescope.runs.machine.modules import LoadedModule
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.model import Model
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,14 @@ class PortableNetwork:
     module: in evaluation mode, without hooks that unpack inputs.
     args, kwargs: the inputs of some examples, [B, ...] each.
     facts: run, network, normalization, class names, units left out.
+    drawn: names of buffers that no state dict has, and that are not those of every network of this code.
     """
 
     module: nn.Module
     args: tuple[Tensor, ...]
     kwargs: dict[str, Tensor]
     facts: dict[str, Any]
+    drawn: frozenset[str] = frozenset()
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -87,4 +90,7 @@ def portable(loaded: LoadedModule) -> PortableNetwork:
         "removed": loaded.removed,
         "prunescope": __version__,
     }
-    return PortableNetwork(module.eval(), args, kwargs, facts)
+    network = loaded.task.network
+    unsaved = frozenset(dict(module.named_buffers())) - module.state_dict().keys()
+    drawn = unsaved if network.given or not unsaved else Model(network, loaded.inputs).drawn_buffers
+    return PortableNetwork(module.eval(), args, kwargs, facts, drawn)

@@ -43,6 +43,8 @@ def publish(
 
     Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
     """
+    if not isinstance(study, Study):
+        raise UsageError(f"{study!r} is no study; give a ps.Study, as build() of a study's file returns")
     store = store if isinstance(store, Store) else Store(store)
     place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
     if place.exists() and (other := bundle.strangers(place)):
@@ -99,6 +101,10 @@ def _record(store: Store, run: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     if "machine" in execution:
         execution["machine"] = execution["machine"].partition(" ")[2]
     states = {moment: store.weights(run, moment).digest for moment in sorted(facts["states"])}
+    if manifest.get("status") == "done" and not states:
+        raise UsageError(
+            f"run {run[:12]} has lost its weights, whose digests are published; `prunescope run` makes them again"
+        )
     kept = {name: manifest[name] for name in _FACTS if name in manifest}
     return {"id": run, **kept, "exec": execution, "states": states}
 

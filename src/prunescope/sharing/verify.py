@@ -262,7 +262,7 @@ def _outcome(claim: Mapping[str, Any]) -> str:
 def _not_following(bundle: Bundle, judged: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Published claims whose outcome or numbers do not follow from the published values, with what does."""
     published = {str(claim.get("name")): claim for claim in bundle.claims}
-    wrong = {}
+    wrong = {printable(name): "the study has no such claim" for name in published.keys() - judged.keys()}
     for name, claim in judged.items():
         said = published.get(name, {})
         if _outcome(said) != _outcome(claim):

@@ -11,12 +11,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from prunescope.base.digest import text_digest
+from prunescope.runs.store.codec import damaged
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.sealed import record_bytes
 from prunescope.runs.store.store import Store, file_name
 from prunescope.studies.claim import Claim
 from prunescope.studies.study import Study
 
+_FIELDS = {"when", "there", "of", "rule", "claims"}
 CHANGED, ADDED = "claim changed after the first run", "claim added after the first run"
 
 
@@ -53,17 +55,19 @@ def register(study: Study, store: Store) -> None:
 def registration(study: Study, store: Store) -> Registration | None:
     """What was registered of a study under its settings, beside what it claims now; None where nothing was or is."""
     record: dict[str, Any] | None = store.record(_key(study))
+    if record is not None and not (isinstance(record, dict) and record.keys() >= _FIELDS):
+        raise damaged(store.where(_key(study)), "it is no registration")
     if not record or not (record["claims"] or study.claims):
         return None
     before: dict[str, Any] = record["claims"]
     now = {claim.name: _record(claim) for claim in study.claims}
     marks = {name: ADDED for name in now if name not in before}
     marks |= {name: CHANGED for name, text in now.items() if name in before and before[name] != text}
-    there = f"when {record['there']} of {record['of']} results were there already"
+    there = f"when {record['there']} of {record['of']} of their results were in it already"
     digest = text_digest(repr((record["rule"], sorted(before.items()))))[:12]
     sentences = [
-        f"{len(before)} claims were registered on {record['when']} as {digest}, "
-        f"{there if record['there'] else 'before the first of their results was there'}."
+        f"{len(before)} claims were registered in this store on {record['when']} as {digest}, "
+        f"{there if record['there'] else 'before any of their results was in it'}."
     ]
     if gone := sorted(before.keys() - now.keys()):
         sentences.append(f"Registered, and gone since: {', '.join(gone)}.")

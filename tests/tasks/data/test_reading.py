@@ -7,15 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.tasks.data.examples import Pairs, X, Y
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
     Dataset,
     IterableDataset,
     RandomSampler,
-    SubsetRandomSampler,
     TensorDataset,
-    WeightedRandomSampler,
 )
 
 from prunescope.base.errors import UsageError
@@ -27,23 +26,6 @@ from prunescope.tasks.targets import Binary, MultiLabel, Regression, Sequence
 def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path))
     return tmp_path
-
-
-X = torch.randn(12, 4, generator=torch.Generator().manual_seed(0))
-Y = torch.arange(12) % 3
-
-
-class Pairs(Dataset):
-    def __init__(self, x=X, y=Y, broken=None):
-        self.x, self.y, self.broken = x, y, broken
-
-    def __len__(self):
-        return len(self.x)
-
-    def __getitem__(self, place):
-        if place == self.broken:
-            raise KeyError("no such file")
-        return self.x[place], int(self.y[place])
 
 
 class Stream(IterableDataset):
@@ -237,97 +219,11 @@ def test_what_does_not_fit_is_refused_in_one_message_and_nothing_is_written(name
     assert not (data_folder / "tensors").exists()
 
 
-@pytest.mark.parametrize("size", [4, 5])
-def test_labels_of_a_loader_may_be_texts(size):
-    rows = [(x, f"class {int(y)}") for x, y in zip(X, Y, strict=True)]
-    source, *_ = own(DataLoader(rows, batch_size=size), DataLoader(rows, batch_size=size))
-    assert torch.equal(source.load().train_y, Y) and source.class_names == ("class 0", "class 1", "class 2")
-
-
 def test_an_empty_test_set_and_texts_on_one_side_only_are_refused():
     with pytest.raises(UsageError, match="test has no examples"):
         own((X, Y), (X[:0], Y[:0]))
     with pytest.raises(UsageError, match="y is numbers in train and texts in test"):
         own((X, Y), (X, [str(label) for label in Y.tolist()]))
-
-
-def test_a_dataset_that_raises_in_the_middle_names_the_example_and_the_users_line():
-    with pytest.raises(UsageError) as caught:
-        own(Pairs(broken=7), (X, Y))
-    text = str(caught.value)
-    assert "train: example 7 cannot be read: KeyError: 'no such file'" in text
-    assert f"{__file__}, line " in text and 'raise KeyError("no such file")' in text and "Traceback" not in text
-    with pytest.raises(UsageError, match="test: example 7 cannot be read"):
-        own((X, Y), DataLoader(Pairs(broken=7), batch_size=5))
-
-
-class Endless(Pairs):
-    def __len__(self):
-        raise RuntimeError("no index yet")
-
-
-def test_any_other_error_of_a_dataset_shows_the_users_line():
-    with pytest.raises(
-        UsageError, match=r"test: RuntimeError: no index yet \(.*test_reading.py, line \d+: raise Runtime"
-    ):
-        own((X, Y), Endless())
-
-
-class Noisy(Pairs):
-    def __getitem__(self, place):
-        return self.x[place] + torch.randn(4) * (place % 2), int(self.y[place])
-
-
-def mixed(pairs):
-    x = torch.stack([x for x, _ in pairs])
-    return x + torch.rand(()) * x.flip(0), torch.tensor([y for _, y in pairs])
-
-
-class Stream(IterableDataset):
-    def __init__(self, noise):
-        self.noise = noise
-
-    def __iter__(self):
-        return ((x + self.noise * torch.randn(4), y) for x, y in zip(X, Y, strict=True))
-
-
-class OneBuffer(Pairs):
-    row = torch.zeros(4)
-
-    def __getitem__(self, place):
-        return self.row.copy_(self.x[place]), int(self.y[place])
-
-
-def test_a_dataset_that_writes_into_what_it_returned_is_refused():
-    with pytest.raises(UsageError, match="example 0 is another one after the last was read"):
-        own(OneBuffer(), (X, Y))
-
-
-def test_streams_are_read_once_and_seen_twice():
-    assert own(Stream(0), DataLoader(Stream(0), batch_size=5)).source == own((X, Y), (X, Y)).source
-    assert own(iter(Stream(0)), (X, Y)).source == own((X, Y), (X, Y)).source
-    with pytest.raises(UsageError, match="what Stream yields is another one each time"):
-        own(Stream(1), (X, Y))
-
-
-@pytest.mark.parametrize("data", [Noisy(), DataLoader(Noisy()), DataLoader(Pairs(), batch_size=4, collate_fn=mixed)])
-def test_examples_that_are_drawn_at_random_are_refused_because_they_are_read_once(data):
-    with pytest.raises(UsageError, match="drawn at random; it is read only once"):
-        own(data, (X, Y))
-
-
-@pytest.mark.parametrize(
-    "more", [{"sampler": SubsetRandomSampler([7, 1, 5])}, {"batch_sampler": [[5, 1], [7]]}], ids=["sampler", "batches"]
-)
-def test_of_a_loader_with_a_sampler_only_the_examples_that_it_takes_are_read(more):
-    arrays = own((X, Y), DataLoader(Pairs(broken=2), **more)).source.load()
-    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[[1, 5, 7]]) and arrays.test_y.tolist() == [1, 2, 1]
-
-
-@pytest.mark.parametrize("sampler", [WeightedRandomSampler([1.0] * 12, 12), RandomSampler(X, num_samples=5)])
-def test_a_sampler_that_draws_again_or_others_is_refused_with_that_of_a_recipe(sampler):
-    with pytest.raises(UsageError, match=r"takes examples more than once, or other ones .* sampler=ps\.Balanced"):
-        own(DataLoader(Pairs(), sampler=sampler), (X, Y))
 
 
 class Indexed(Column):
@@ -358,13 +254,6 @@ def test_columns_of_a_table_have_the_same_order_in_the_test_set():
         own((train, Y), (Table(*"acbd"), Y))
     with pytest.raises(UsageError, match=r"train is a table of a, b, c, d; give \(x, y\): its columns of numbers"):
         own(train, train)
-
-
-def test_reading_that_takes_long_says_how_far_it_is(capsys, monkeypatch):
-    monkeypatch.setattr("prunescope.tasks.data.reading.SECONDS", -1.0)
-    own(Pairs(), (X, Y))
-    text = capsys.readouterr().err
-    assert "reading train: 3 of 12" in text and "reading train: 12, done" in text
 
 
 TOKENS = torch.randint(0, 50, (12, 5), generator=torch.Generator().manual_seed(1))

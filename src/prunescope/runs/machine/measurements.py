@@ -1,5 +1,6 @@
 """What was measured on this machine, kept in the store so that it is measured once."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Generic, TypeVar
@@ -17,7 +18,10 @@ class Measurements(Generic[T]):
         """Reads the file `name`, if there is one. kind: makes a value from its fields."""
         self.store, self.path = store, f"prices/{name}.json"
         stored = store.read_json(self.path) or {}
-        self.known: dict[str, T] = {key: kind(**fields) for key, fields in stored.items()}
+        self.known: dict[str, T] = {}
+        for key, fields in stored.items() if isinstance(stored, dict) else ():
+            with contextlib.suppress(TypeError):  # of a version with other fields: it is measured again
+                self.known[key] = kind(**fields)
 
     def get(self, key: str, measure: Callable[[], T], *, failed: T) -> T:
         """The value under `key`, measured and stored if it is not known.

@@ -89,6 +89,8 @@ def _stored(state: StateRef | Run | str, loader: Loader) -> tuple[Task, str, Wei
             )
         weights = store.weights(run, FINAL.id)
         return task, run, weights, Given(task=task, tensors=weights.digest)
+    if not isinstance(state, StateRef | Run):
+        raise UsageError(f"{state!r} is no state; give a run, one of its states, or the first digits of a run's id")
     state = final(state) if isinstance(state, Run) else state
     recipe, moment = StoredResults(store).run(state.run), state.moment.id
     if not store.storage.exists(store.state_key(recipe.id, moment)):

@@ -34,7 +34,12 @@ class LocalStorage:
 
     def __init__(self, root: Path | str) -> None:
         """Makes no folder yet."""
-        self.root = Path(root).expanduser().resolve()
+        try:
+            self.root = Path(root).expanduser().resolve()
+        except (RuntimeError, ValueError, OSError) as problem:
+            raise StoreError(
+                f"{str(root)!r} is no path of a store ({problem}); choose another folder (--store)"
+            ) from None
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} cannot be opened as a store (it is a file); choose another folder (--store)")
         self.url = str(self.root)

@@ -14,6 +14,7 @@ import pyarrow
 import pyarrow.parquet
 
 from prunescope.base.digest import array_digest, text_digest
+from prunescope.base.errors import StoreError
 from prunescope.runs.store.codec import damaged, header
 from prunescope.runs.store.storage import plain
 
@@ -45,9 +46,12 @@ def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
         digest = content.pop("digest", None)
         sealed = content["schema"] == SEALED or digest is not None
         owner = content["id"]
+        newer = content["schema"] > SEALED
         odd = [field for field in content.keys() & _TYPES.keys() if not _can_be(field, content[field])]
     except Exception as problem:
         raise damaged(name, problem) from problem
+    if newer:  # not damaged: it is not set aside
+        raise StoreError(f"{name} was written by a later version of prunescope; use that version on this store")
     if sealed and digest != _digest(content):
         raise damaged(name, "its content is not what its digest says")
     if owner != run:
@@ -79,7 +83,7 @@ def parse_record(text: bytes, name: str) -> Any:
     """The inverse; what earlier versions wrote has no digest and is believed. Raises Damaged."""
     content = plain(text)
     seal = content.pop("seal", None) if isinstance(content, dict) else None
-    if content is None or seal not in (None, _digest(content)):
+    if not isinstance(content, dict | list) or seal not in (None, _digest(content)):
         raise damaged(name, "its content is not what its digest says")
     return content
 

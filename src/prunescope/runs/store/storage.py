@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from prunescope.base.errors import UsageError
+
 AT_ONCE = 16
 """Requests that are under way at the same time."""
 
@@ -63,6 +65,8 @@ def storage_at(address: Path | str) -> Storage:
     from prunescope.runs.store.cloud import CloudStorage
     from prunescope.runs.store.local import LocalStorage
 
+    if str(address).startswith("file:"):
+        raise UsageError(f"{address} is no bucket; give the folder by its path")
     return CloudStorage(str(address)) if is_url(address) else LocalStorage(address)
 
 
