@@ -33,3 +33,5 @@ def test_a_moment_has_one_of_four_forms(wrong):
 def test_only_runs_have_states():
     with pytest.raises(UsageError, match="Moment is not a recipe"):
         StateRef(run=Moment())
+    with pytest.raises(UsageError, match="StateRef is not a recipe"):
+        StateRef(run=StateRef(run=Run()))

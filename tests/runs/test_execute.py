@@ -129,6 +129,14 @@ def test_a_moment_behind_an_early_end_is_the_users_mistake(store, recipe):
     assert store.manifest(early.id)["steps"] == 0
 
 
+@pytest.mark.parametrize("odd", [None, "run", 3, {"a": 1}, [["a"]]])
+def test_what_is_no_node_is_refused(odd, store, recipe):
+    with pytest.raises(UsageError, match="is no node; give readings, runs or traces"):
+        ensure(odd, store=store)
+    with pytest.raises(UsageError, match="no address of a store"):
+        ensure(recipe, store={})
+
+
 def test_60_levels(store, trained):
     base = make_recipe(length="1it", hidden=(40,))
     chain = imp(base, levels=60, prune=Prune(amount=Remaining(fraction=0.02)))

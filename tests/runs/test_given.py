@@ -212,6 +212,26 @@ def test_tensors_that_are_no_weights_of_the_network_are_refused(change, message)
         given(tensors | {"fc.weight": change(tensors["fc.weight"])}, TASK)
 
 
+class Causal(nn.Module):
+    """A mask of minus infinity, as those of attention are."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = nn.Linear(16, 4)
+        self.register_buffer("mask", torch.tensor([float("-inf")]))
+
+    def forward(self, x):
+        return self.head(x.flatten(1)) + self.mask.exp()
+
+
+def test_an_infinite_buffer_that_the_network_itself_has_is_no_damage():
+    task = TASK.replace(network=network_of(Causal))
+    net = Causal()
+    assert given(net, task).run.weights.buffers["mask"].isinf().all()
+    with pytest.raises(UsageError, match="NaN or infinite entries in mask"):
+        given(net.state_dict() | {"mask": torch.tensor([float("inf")])}, task)
+
+
 def test_sparse_tensors_are_what_they_hold():
     tensors = module(zeros=2).state_dict()
     assert given({key: leaf.to_sparse() for key, leaf in tensors.items()}, TASK).id == given(tensors, TASK).id

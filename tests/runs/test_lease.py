@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -77,6 +78,19 @@ def test_a_lease_of_a_process_here_that_is_gone_is_taken_over_at_once(store):
     assert taken is not None and held(store) == [f"{FOLDER}/1", f"{FOLDER}/2"]
     taken.release()
     assert held(store) == []
+
+
+def test_a_store_that_was_copied_waits_for_nobody_who_works_on_the_original(store, tmp_path, monkeypatch):
+    first = lease.acquire(store, NODE)
+    shutil.copytree(store.root, tmp_path / "a copy")
+    copy = Store(tmp_path / "a copy")
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.2)
+    assert lease.acquire(copy, NODE) is None
+    time.sleep(0.3)
+    second = lease.acquire(copy, NODE)
+    assert second is not None and lease.acquire(Store(store.root), NODE) is None
+    first.release()
+    second.release()
 
 
 def test_the_number_of_a_dead_process_that_another_has_now_deceives_nobody(store):

@@ -249,6 +249,7 @@ def test_parts_that_share_their_noise_cover_the_true_number():
 def test_a_verdict_on_parts_lists_their_means_and_counts_them():
     verdict = judge(claim_of(WORSE_NOWHERE, around([-1.0, -2.0, -3.0])), NOTHING)
     assert verdict.values == pytest.approx((-1.0, -2.0, -3.0)) and verdict.n == 3
+    assert verdict.unit == "share of 3 parts"
     assert (verdict.interval.estimate, verdict.interval.low, verdict.interval.high) == (1.0, 1.0, 1.0)
 
 

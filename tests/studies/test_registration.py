@@ -41,8 +41,8 @@ def store(tmp_path):
 
 def test_a_study_that_is_as_it_was_registered_has_no_marks(store):
     found = registration(study_of(), store)
-    assert found.marks == {} and "2 claims were registered on 2" in found.sentence
-    assert found.sentence.endswith("before the first of their results was there.")
+    assert found.marks == {} and "2 claims were registered in this store on 2" in found.sentence
+    assert found.sentence.endswith("before any of their results was in it.")
 
 
 @pytest.mark.parametrize("change", [{"says": "It falls a little."}, {"region": Direction("less", than=-1.0)}])
@@ -81,7 +81,7 @@ def test_the_mark_is_printed_with_the_verdict(store, tmp_path):
     assert [claim["said"] for claim in summary["claims"]] == [f"reproduced, {CHANGED}", "contradicted"]
     assert summary["registered"]["marks"] == {"falls": CHANGED}
     for text in (page.read_text(), (tmp_path / "README.md").read_text()):
-        assert f"reproduced, {CHANGED}" in text and "claims were registered on" in text
+        assert f"reproduced, {CHANGED}" in text and "claims were registered in this store on" in text
 
 
 def test_a_registration_is_a_file_to_verify_and_no_run_no_pin_and_no_garbage(store):

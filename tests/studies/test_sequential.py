@@ -126,6 +126,8 @@ def test_the_arms_of_a_decided_claim_stop_and_the_others_go_on():
     assert still_open.interval_rule == "inconclusive" and still_open.n == 20
     figures = {figure.name: figure.table(world) for figure in decided.study.figures}
     assert len(figures["figure-clear"]) == clear.n and len(figures["figure-open"]) == 20
+    captions = [figure.caption for figure in decided.study.figures]
+    assert captions[0].startswith(f"c n = {clear.n} of 20: ") and captions[1] == "c"
     assert "Intervals of claims hold at all looks" in decided.study.notes[-1]
 
 

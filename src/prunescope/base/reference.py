@@ -37,6 +37,6 @@ class StateRef(Value):
     @field_validator("run")
     @classmethod
     def _is_a_run(cls, run: Value) -> Value:
-        if not run.by_id:
+        if not run.by_id or isinstance(run, StateRef):
             raise ValueError(f"{type(run).__name__} is not a recipe; a state belongs to a run, so name its recipe")
         return run

@@ -221,7 +221,7 @@ def _print_verdicts(study: Study, published: Written) -> None:
         estimate, interval = verdict.why, verdict.interval
         if interval:
             bounds = f"[{number(interval.low)}, {number(interval.high)}]"
-            estimate = f"{number(interval.estimate)} {bounds} {verdict.claim.unit}"
+            estimate = f"{number(interval.estimate)} {bounds} {verdict.unit}"
         outcomes = [verdict.said] + [verdict.paper] * len(rule)
         rows.add_row(*(Text(cell) for cell in (verdict.claim.says, *outcomes, estimate, str(verdict.n))))
     console = answers()

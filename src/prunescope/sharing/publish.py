@@ -43,6 +43,8 @@ def publish(
 
     Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
     """
+    if not isinstance(study, Study):
+        raise UsageError(f"{study!r} is no study; give a ps.Study, as build() of a study's file returns")
     store = store if isinstance(store, Store) else Store(store)
     place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
     if place.exists() and (other := bundle.strangers(place)):

@@ -29,6 +29,10 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
 
     Raises UsageError where nothing of the study is stored.
     """
+    if not isinstance(study, Study):
+        raise UsageError(f"{study!r} is no study; give a ps.Study, as build() of a study's file returns")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the report")
     registered = registered or study
     planned, results = plan(study.nodes, store), StoredResults(store)
     pieces = {key for key, node in planned.nodes.items() if isinstance(node, Recipe | Measured)}
@@ -67,5 +71,5 @@ def report(study: Study, folder: Path | str | None = None, *, store: Store | Pat
 
     What is written draws itself in a notebook, and has the verdicts as `.verdicts`.
     """
-    opened = store if isinstance(store, Store) else Store(Path(store))
+    opened = store if isinstance(store, Store) else Store(store)
     return publish(study, opened, Path(folder or Path(REPORTS) / study.name))

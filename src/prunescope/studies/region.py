@@ -61,6 +61,10 @@ class Region(ABC):
     def p_value(self, values: Numbers) -> float:
         """p-value against "outside the region": one-sided, unless the region is `two_sided`."""
 
+    def unit(self, quantity: str, n: int) -> str:
+        """What the interval is of, as it is printed: of n values of a quantity."""
+        return quantity
+
     def at_looks(self, at: tuple[int, ...]) -> Self:
         """The same with an interval that holds at all these numbers of replicates together.
 

@@ -63,11 +63,11 @@ def registration(study: Study, store: Store) -> Registration | None:
     now = {claim.name: _record(claim) for claim in study.claims}
     marks = {name: ADDED for name in now if name not in before}
     marks |= {name: CHANGED for name, text in now.items() if name in before and before[name] != text}
-    there = f"when {record['there']} of {record['of']} results were there already"
+    there = f"when {record['there']} of {record['of']} of their results were in it already"
     digest = text_digest(repr((record["rule"], sorted(before.items()))))[:12]
     sentences = [
-        f"{len(before)} claims were registered on {record['when']} as {digest}, "
-        f"{there if record['there'] else 'before the first of their results was there'}."
+        f"{len(before)} claims were registered in this store on {record['when']} as {digest}, "
+        f"{there if record['there'] else 'before any of their results was in it'}."
     ]
     if gone := sorted(before.keys() - now.keys()):
         sentences.append(f"Registered, and gone since: {', '.join(gone)}.")

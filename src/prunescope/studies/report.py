@@ -266,6 +266,7 @@ def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
         "place": claim.place,
         "region": str(claim.region),
         "unit": verdict.unit,
+        "quantity": claim.unit,
         "by_paper": rule and verdict.paper,
         "by_interval": verdict.interval_rule,
         "said": verdict.said,

@@ -70,14 +70,17 @@ def _as_made(studies: Sequence[Study], claims: dict[str, Claim], made: set[str],
     """The last study with given claims; figures and first sentence are the latest whose results are all there."""
     last = studies[-1]
 
-    def latest(nodes: Callable[[Study], Iterable[Node]]) -> Study:
-        return next(study for study in reversed(studies) if all(node.id in made for node in nodes(study)))
+    def latest(nodes: Callable[[Study], Iterable[Node]]) -> int:
+        return next(look for look in reversed(range(len(studies))) if all(n.id in made for n in nodes(studies[look])))
 
     figures = []
     for place, figure in enumerate(last.figures):
-        whole = latest(lambda study, place=place: study.figures[place].nodes).figures[place]  # type: ignore[misc]
-        figures.append(replace(whole, claims=tuple(claims[claim.name] for claim in figure.claims)))
-    said = latest(lambda study: [node for claim in study.claims for node in claim.nodes])
+        look = latest(lambda study, place=place: study.figures[place].nodes)  # type: ignore[misc]
+        whole, most = studies[look].figures[place], at[len(studies) - 1]
+        n = f" n = {at[look]} of {most}: later replicates are of what claims needed that were still open."
+        judged = tuple(claims[claim.name] for claim in figure.claims)
+        figures.append(replace(whole, claims=judged, caption=whole.caption + n * (at[look] < most)))
+    said = studies[latest(lambda study: [node for claim in study.claims for node in claim.nodes])]
     note = (
         f"Replicates were added until claims were decided, at most {at[-1]}; a decided claim has as many as it took. "
         "Intervals of claims hold at all looks together, those of figures at one look; p-values "

@@ -1,6 +1,7 @@
 """Regions of several parts or cases: at least so many of so many lie in a region, or succeed."""
 
 from dataclasses import KW_ONLY, dataclass
+from typing import ClassVar
 
 from prunescope.base.errors import UsageError
 from prunescope.studies import statistics
@@ -13,6 +14,7 @@ from prunescope.studies.statistics import Interval
 class _Share(Checked, Region):
     """What regions of a share have in common: at least so many of so many."""
 
+    counted: ClassVar[str]
     at_least: int
     of: int
 
@@ -20,6 +22,10 @@ class _Share(Checked, Region):
         super().__post_init__()
         if not 1 <= self.at_least <= self.of:
             raise UsageError(f"at least {self.at_least} of {self.of} is not a count; need 1 <= at_least <= of")
+
+    def unit(self, quantity: str, n: int) -> str:
+        """A share, whatever the unit of each; as the quantity says it where it names the share itself."""
+        return quantity if quantity.startswith("share of") else f"share of {n} {self.counted}"
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the whole interval is at or above the claimed share, or below it."""
@@ -42,6 +48,7 @@ class Among(_Share):
     Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses).
     """
 
+    counted: ClassVar[str] = "parts"
     region: Direction | Equivalence
     _: KW_ONLY
     at_least: int = 1
@@ -90,6 +97,7 @@ class Count(_Share):
     interval is Clopper and Pearson's for the probability of success.
     """
 
+    counted: ClassVar[str] = "cases"
     at_least: int
     _: KW_ONLY
     of: int

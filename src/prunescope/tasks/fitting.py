@@ -35,7 +35,9 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
                 f"{key} of {name} is {given.dtype}, and {leaf.dtype} in the network; give the network's own tensors, "
                 "not its masks or rounded numbers"
             )
-    if odd := [key for key, leaf in {**state.params, **state.buffers}.items() if not leaf.isfinite().all()]:
+    own = dict(model.template(train=False).named_buffers())  # such as an attention mask of -inf
+    infinite = {key: leaf for key, leaf in {**state.params, **state.buffers}.items() if not leaf.isfinite().all()}
+    if odd := [key for key, leaf in infinite.items() if key not in own or not torch.equal(leaf, own[key])]:
         raise UsageError(
             f"{name} has NaN or infinite entries in {', '.join(odd[:LISTED])}; its training diverged, or the file is "
             "damaged: give another state"

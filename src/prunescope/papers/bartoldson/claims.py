@@ -117,14 +117,16 @@ def from_ends(runs: Comparison, low: float, high: float) -> Compared:
 def log_p(points: Points, weights: ps.Numbers, *, side: Side, runs: int) -> ps.Numbers:
     """log10 of the two-sided p-value that Pearson's correlation has over `runs` points: a `correlation.Statistic`.
 
-    Student's t on runs - 2 degrees of freedom; 0 where the correlation is on the other side of 0, NaN where it is not
-    defined.
+    Student's t on runs - 2 degrees of freedom. Where the correlation is on the other side of 0, minus that logarithm:
+    it passes through 0 without a corner or a plateau, on which a jackknife would find no error. NaN where the
+    correlation is not defined.
     """
     from scipy import stats
 
-    r = np.clip(correlation.r(points, weights) * (1 if side == "greater" else -1), 0.0, 1 - 1e-15)
-    t = r * np.sqrt((runs - 2) / (1 - r**2))
-    return np.asarray((np.log(2) + stats.t.logsf(t, runs - 2)) / np.log(10))
+    r = correlation.r(points, weights) * (1 if side == "greater" else -1)
+    size = np.minimum(np.abs(r), 1 - 1e-15)
+    t = size * np.sqrt((runs - 2) / (1 - size**2))
+    return np.asarray(np.where(r < 0, -1, 1) * (np.log(2) + stats.t.logsf(t, runs - 2)) / np.log(10))
 
 
 def p_value(compared: Comparison, x: str, y: str, side: Side, *, runs: int) -> Compared:
@@ -132,5 +134,6 @@ def p_value(compared: Comparison, x: str, y: str, side: Side, *, runs: int) -> C
 
     It says nothing more than the correlation. side: of 0, on which the correlation is.
     """
-    unit = f"log10 of the p-value of Pearson's correlation over {runs} runs"
+    what = f"log10 of the p-value of Pearson's correlation over {runs} runs"
+    unit = f"{what} (its sign turned where the correlation is not {side} than 0)"
     return compared.correlation(x, y, partial(log_p, side=side, runs=runs), unit=unit)

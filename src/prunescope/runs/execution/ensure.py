@@ -1,10 +1,12 @@
 """`ensure`: make whatever the store lacks, from a plan to the workers that carry it out."""
 
 import pickle
+import reprlib
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prunescope.base.blame import blaming
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -74,7 +76,7 @@ def ensure(
     store = store if isinstance(store, Store) else Store(store)
     told = display is not None
     display = display or default_display()
-    todo = plan([node for item in nodes for node in ([item] if isinstance(item, Value) else item)], store)
+    todo = plan(_listed(nodes), store)
     cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
     queue: WorkQueue | None = None
     try:
@@ -123,6 +125,18 @@ def ensure(
     if queue.errors:
         raise queue.error()
     return StoredResults(store)
+
+
+def _listed(items: Iterable[Value | Iterable[Value]]) -> list[Value]:
+    """The nodes that are asked for. Raises UsageError for what is none."""
+    nodes: list[Any] = []
+    for item in items:
+        several = isinstance(item, Iterable) and not isinstance(item, Value | str | Mapping)
+        nodes += item if several else [item]
+    if odd := [node for node in nodes if not isinstance(node, Value)]:
+        has = "; of a study or a quantity give its .nodes" if hasattr(odd[0], "nodes") else ""
+        raise UsageError(f"{reprlib.repr(odd[0])} is no node; give readings, runs or traces, or lists of them{has}")
+    return nodes
 
 
 def _failures_text(failures: Mapping[str, str]) -> str:

@@ -169,8 +169,8 @@ def during_training(recipe: Recipe, *interventions: Intervention) -> Recipe:
 
 def replicates(recipe: Recipe, count: int) -> list[Recipe]:
     """The recipe under the seeds of replicates 0 to count - 1. Raises UsageError for a count below 1."""
-    if count < 1:
-        raise UsageError(f"{count} replicates are none; give 1 or more")
+    if not isinstance(count, int) or count < 1:
+        raise UsageError(f"{count!r} replicates are none; give 1 or more")
     return [recipe.replace(seeds=replicate(number)) for number in range(count)]
 
 

@@ -13,7 +13,7 @@ import json
 import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from prunescope.base.errors import StoreError
 from prunescope.runs.store.pulse import BEAT_SECONDS, Holder, sign_key
@@ -53,7 +53,8 @@ def acquire(store: Store, node: str, title: str = "") -> Lease | None:
     if before is not None and _works(store, key, before):
         return None
     mine = f"{_folder(node)}/{number}"
-    content = json.dumps({**asdict(store.pulse.holder), "claim": uuid.uuid4().hex, "title": title}).encode()
+    facts = {**asdict(store.pulse.holder), "claim": uuid.uuid4().hex, "title": title, "store": store.url}
+    content = json.dumps(facts).encode()
     # Where an answer was lost the client has asked again, and was told that the lease, its own, exists.
     if not store.storage.create(mine, content, durable=False) and store.storage.get(mine) != content:
         return None
@@ -67,13 +68,13 @@ def acquire(store: Store, node: str, title: str = "") -> Lease | None:
 def holder(store: Store, node: str) -> str:
     """Whom the lease on a node names, for people."""
     latest = max(_numbers(store, node), default=0)
-    return str(Holder.read(store.storage.get(f"{_folder(node)}/{latest}")) or "another process")
+    return str(_holder(store, store.storage.get(f"{_folder(node)}/{latest}")) or "another process")
 
 
 def held(store: Store) -> dict[str, Holder | None]:
     """All leases there are, by key: the latest of each node, and what holders before left behind."""
     keys = [entry.key for entry in store.storage.entries("leases")]
-    return {key: Holder.read(store.storage.get(key)) for key in keys}
+    return {key: _holder(store, store.storage.get(key)) for key in keys}
 
 
 def titles(store: Store, leases: Iterable[str]) -> dict[str, str]:
@@ -102,7 +103,7 @@ def _signs(store: Store, holders: Iterable[Holder]) -> dict[Holder, bytes | None
 
 def _works(store: Store, key: str, content: bytes) -> bool:
     """Whether a holder works under the lease; this process remembers when each sign of life was first seen."""
-    holder = Holder.read(content)
+    holder = _holder(store, content)
     if holder is not None and holder.gone is not None:
         return not holder.gone
     sign = store.storage.get(sign_key(holder)) or b"" if holder else b""
@@ -110,6 +111,13 @@ def _works(store: Store, key: str, content: bytes) -> bool:
     if seen.get(key, (None, 0.0))[0] != sign:
         seen[key] = (sign, now)
     return now - seen[key][1] < STALE_SECONDS
+
+
+def _holder(store: Store, content: bytes | None) -> Holder | None:
+    """Whom a lease names. In a store that was copied while somebody worked on it, only signs of life can tell."""
+    holder, facts = Holder.read(content), plain(content)
+    copied = holder is not None and facts.get("store", store.url) != store.url
+    return replace(holder, machine="") if holder is not None and copied else holder
 
 
 def _folder(node: str) -> str:

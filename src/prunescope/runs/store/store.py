@@ -31,7 +31,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from prunescope.base.errors import StoreError
+from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.state import Weights
 from prunescope.runs.store import codec, sealed
 from prunescope.runs.store.pulse import Pulse
@@ -57,6 +57,8 @@ class Store:
 
         Raises StoreError if it belongs to another schema version or cannot be written.
         """
+        if not isinstance(at, str | Path) and not hasattr(at, "url"):
+            raise UsageError(f"{at!r} is no address of a store; give a folder, or s3://bucket/folder")
         self.storage = storage_at(at) if isinstance(at, str | Path) else at
         self.url = self.storage.url
         self.pulse = Pulse(self.storage)
