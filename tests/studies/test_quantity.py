@@ -27,7 +27,7 @@ from prunescope.studies import (
     judge,
     side_by_side,
 )
-from prunescope.studies.quantity import each
+from prunescope.studies.quantity import Estimated, each
 from prunescope.studies.selection import optimal
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
@@ -193,6 +193,7 @@ def test_other_numbers_of_replicates_do_not_go_together_and_one_number_for_all_d
         (lambda: arrays([A], "eror")(RESULTS), "it has error"),
         (lambda: PRUNED - 3, "3 is no quantity"),
         (lambda: combined(np.add, PRUNED, 3), "3 is no quantity"),
+        (lambda: Precondition("fits", Estimated("", "", (), lambda results: None), at_least=0), "is no quantity"),
         (lambda: side_by_side([side_by_side([LONGER, PRUNED])] * 2)(RESULTS), "one number a replicate"),
         (lambda: Rows({"arm": "a", "y": 1}, {"y": PRUNED}), "two columns of a row would be called 'y'"),
         (lambda: Rows({"replicate": 1}, {"y": PRUNED}), "called 'replicate'"),

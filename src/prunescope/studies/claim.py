@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
-from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of
+from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of, require_quantities
 from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
 from prunescope.studies.rule import NONE, Rule
@@ -55,7 +55,7 @@ class Precondition:
     blocks: bool = True
 
     def __post_init__(self) -> None:
-        nodes_of([self.quantity])
+        require_quantities([self.quantity])
         bounds = (self.at_least, self.at_most)
         numbers = all(isinstance(bound, int | float) for bound in bounds)
         if not (numbers and self.at_least <= self.at_most and any(map(math.isfinite, bounds))):

@@ -21,7 +21,7 @@ from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim, require_all
 from prunescope.studies.plot import Plot, Row, Table
-from prunescope.studies.quantity import Quantity, nodes_of
+from prunescope.studies.quantity import Quantity, nodes_of, require_quantities
 from prunescope.studies.results import Node, Results
 
 
@@ -43,7 +43,7 @@ class Rows:
     def __post_init__(self) -> None:
         if odd := [part for part in (self.labels, self.values, self.parts) if not isinstance(part, Mapping)]:
             raise UsageError(f"Rows has {odd[0]!r} for columns; give dictionaries: labels, quantities, parts")
-        nodes_of(self.values.values())
+        require_quantities(self.values.values())
         names = Counter([*self.labels, "replicate", *self.parts, *self.values])
         if twice := [name for name, count in names.items() if count > 1]:
             raise UsageError(

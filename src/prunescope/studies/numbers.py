@@ -6,7 +6,6 @@ runs behind a number, which the study itself knows (`cli/why.py`).
 
 import csv
 import itertools
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +16,16 @@ from typing import Any
 import numpy as np
 
 from prunescope.base.errors import UsageError
+from prunescope.runs.store.storage import plain
 
 NUMBER = re.compile(
     r"(?<![\w.,])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:e[-\u2212]?\d+)?(?![\w]|\.\d)"
 )
 """A number in a text, that is no part of a word: 7.47, -0.5, .83, 9,131,430, 7e-8."""
+
+
+_SAID = {"name", "says", "place", "region", "unit", "why", "values"}
+"""What is written of every claim."""
 
 
 @dataclass(frozen=True)
@@ -78,8 +82,11 @@ def summary_of(report: Path) -> dict[str, Any]:
         if not Path(report).exists():
             raise UsageError(f"there is no folder {report}; {hint}")
         raise UsageError(f"{report} holds no summary.json; {hint}")
-    found = json.loads(path.read_text())
-    assert isinstance(found, dict)
+    found = plain(path.read_bytes())
+    claims = found.get("claims") if isinstance(found, dict) else None
+    whole = isinstance(claims, list) and all(isinstance(claim, dict) and claim.keys() >= _SAID for claim in claims)
+    if not isinstance(found, dict) or not whole or not isinstance(found.get("command", ""), str):
+        raise UsageError(f"{path} is not what a report writes; make it again: `prunescope report STUDY`")
     return found
 
 
@@ -112,7 +119,7 @@ def stored_numbers(report: Path) -> Iterator[Stored]:
 
 def rows_of(table: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
-    with table.open(newline="") as opened:
+    with table.open(newline="", encoding="utf-8", errors="replace") as opened:
         return list(csv.DictReader(opened))
 
 

@@ -85,7 +85,7 @@ class Quantity(_Read[ArrayLike]):
 
     def __sub__(self, other: "Quantity") -> "Quantity":
         """The difference at equal replicates, in the unit that both have. Raises UsageError for two units."""
-        nodes_of([other])
+        require_quantities([other])
         if self.unit != other.unit:
             raise UsageError(f"a difference of {self.unit!r} and {other.unit!r} has no unit; convert one of them")
         label = f"{self.label} minus {other.label}" if self.label and other.label else ""
@@ -209,6 +209,7 @@ def combined(function: Callable[..., ArrayLike], *quantities: Quantity, label: s
     Reading it raises UsageError if they have different numbers of replicates; one number for all of them, such as a
     level that was chosen or a constant, goes with any.
     """
+    require_quantities(quantities)
 
     def values(results: Results) -> ArrayLike:
         read = [part(results) for part in quantities]
@@ -225,7 +226,7 @@ def side_by_side(quantities: Sequence[Quantity], label: str = "") -> Quantity:
 
     Reading it raises UsageError where one is no number a replicate, [replicates], or one for all of them.
     """
-    nodes_of(quantities)
+    require_quantities(quantities)
     units = list(dict.fromkeys(part.unit for part in quantities))
     if len(units) > 1:
         raise UsageError(f"parts with the units {units} do not go side by side; convert them to one")
@@ -244,8 +245,11 @@ def constant(value: float, *, replicates: int = 1, label: str = "", unit: str = 
 
 
 def nodes_of(quantities: Iterable[Quantity | Estimated]) -> tuple[Node, ...]:
-    """The nodes of several quantities, each once, in order. Raises UsageError for what is no quantity."""
-    quantities = list(quantities)
-    if odd := [part for part in quantities if not isinstance(part, Quantity | Estimated)]:
-        raise UsageError(f"{odd[0]!r} is no quantity; make one by ps.column(...), of a number by ps.constant(...)")
+    """The nodes of several quantities, each once, in order."""
     return tuple({node.id: node for part in quantities for node in part.nodes}.values())
+
+
+def require_quantities(parts: Iterable[object]) -> None:
+    """Raises UsageError for what is no quantity, such as a number, or an `Estimated` that has no values."""
+    if odd := [part for part in parts if not isinstance(part, Quantity)]:
+        raise UsageError(f"{odd[0]!r} is no quantity; make one by ps.column(...), of a number by ps.constant(...)")
