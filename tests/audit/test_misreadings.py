@@ -6,12 +6,13 @@ import re
 import numpy as np
 import pytest
 import torch
+from audit_worlds import evidence, world
 from torch import nn
 from torch.nn.utils import prune
 
 import prunescope as ps
 from prunescope.audit.door import audit
-from prunescope.audit.evidence import misordered
+from prunescope.audit.evidence import cautions, misordered
 from prunescope.base.errors import UsageError
 from prunescope.measures.answers import Answers
 from prunescope.tasks.data.tensors import tensors
@@ -123,7 +124,7 @@ def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_question
     later = net(0)
     later[0].weight.data += 0.1 * torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
     report = audit(net(0), net(1), twins={"later": later, "other": net(2)}, **options)
-    (doubt,) = [note for note in report.plan.notes if "cosine" in note]
+    (doubt,) = [note for note in report.findings.doubts if "cosine" in note]
     assert doubt.startswith("later: its weights are close to the dense network's (cosine 0.9")
 
 
@@ -289,7 +290,7 @@ def test_two_names_of_one_tensor_with_two_values_are_refused(tmp_path):
 
 def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
     report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path)
-    questioned = [note for note in report.plan.notes if "another seed of the dense one is a twin" in note]
+    questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]
     assert [note.partition(";")[0] for note in questioned] == ["other: no weight is 0, and it is audited as pruned"]
 
 
@@ -314,9 +315,27 @@ def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
         pruned[2].weight.copy_(dense[2].weight[exchanged])
         pruned[2].bias.copy_(dense[2].bias[exchanged])
         y = dense(x).argmax(1)
-    notes = audit(dense, pruned, test=(x, y), store=tmp_path).study.notes
-    assert sum("are in another order" in note for note in notes) == 1
-    assert any(re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", n) for n in notes)
+    report = audit(dense, pruned, test=(x, y), store=tmp_path)
+    (doubt,) = [doubt for doubt in report.findings.doubts if "are in another order" in doubt]
+    assert re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", doubt)
+    assert f"Careful: {doubt}." in repr(report) and f"Careful: {doubt}." in report.study.head(report.results, ())
+
+
+def test_exchanged_networks_and_a_twin_of_another_training_are_named_at_the_head(tmp_path):
+    x, _ = data(3, 600)
+    with torch.no_grad():
+        y = net(0)(x).argmax(1)
+    swapped = audit(baked(net(0)), net(0), twins=baked(net(1)), test=(x, y), store=tmp_path)
+    assert re.match(
+        r"Careful: pruned: no weight is 0.* Careful: the dense network has 3\d\.\d % fewer", swapped.sentence
+    )
+    (doubt,) = audit(net(0), baked(net(0)), twins={"raw": net(1)}, test=(x, y), store=tmp_path).findings.doubts
+    assert re.match(r"raw is wrong on \d\d\.\d % of the examples and the dense network on 0\.0 %, further", doubt)
+
+
+def test_seeds_of_one_training_are_not_said_to_be_of_another():
+    worlds = [world(seed, 4, examples=500) for seed in range(100)]
+    assert sum(len(list(cautions(evidence(log_p, label)))) for log_p, label, _ in worlds) <= 0.01 * 200
 
 
 def test_bad_networks_are_not_said_to_have_another_order():

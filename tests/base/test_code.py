@@ -8,6 +8,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -73,6 +74,14 @@ def test_globals_closures_and_defaults_count():
 
     assert code_digest(with_rate(0.1)) == code_digest(with_rate(0.1)) != code_digest(with_rate(0.2))
     assert code_digest(defined("def f(x, p=1): return x")) != code_digest(defined("def f(x, p=2): return x"))
+
+
+def test_arrays_of_objects_and_tensors_without_numbers_count():
+    text = "def f(x):\n    return TABLE"
+    tables = [np.array(["a", None], dtype=object), np.array(["b", None], dtype=object), torch.ones(2, device="meta")]
+    digests = [code_digest(defined(text, TABLE=table)) for table in tables]
+    assert len(set(digests)) == 3
+    assert digests[0] == code_digest(defined(text, TABLE=tables[0].copy()))
 
 
 def test_a_helper_two_calls_away_counts_and_an_unrelated_global_does_not():

@@ -43,6 +43,7 @@ from prunescope.measures import (
     WeightCount,
     WeightVector,
 )
+from prunescope.measures.measure import plain
 from prunescope.measures.robustness import OtherData
 from prunescope.tasks.data.signal_noise import signal_noise
 from prunescope.tasks.data.synthetic import synthetic
@@ -279,3 +280,14 @@ def test_the_rise_of_a_pruning_is_that_of_the_pruned_state_in_float64(state):
     assert found["loss"].item() == pytest.approx((loss - before).item(), abs=1e-5)
     assert found["error"].item() == pytest.approx((error - wrong).item())
     assert abs(loss - before) > 1e-3
+
+
+@pytest.mark.parametrize("value", [torch.tensor(1j), torch.ones(3).to_sparse()])
+def test_what_a_measure_returns_is_real_and_dense(value):
+    with pytest.raises(UsageError, match="Mine returned 'v' as a complex or sparse tensor"):
+        plain({"v": value}, "Mine")
+
+
+def test_short_floats_are_read_as_floats():
+    for kind in (torch.bfloat16, torch.float8_e4m3fn):
+        assert plain({"v": torch.tensor(1.5).to(kind)}, "Mine")["v"].numpy() == 1.5

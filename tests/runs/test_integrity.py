@@ -42,6 +42,13 @@ def test_what_a_later_version_wrote_is_not_set_aside(store: Store) -> None:
     assert Measurements(store, "x", Price).known == {}
 
 
+def test_what_lies_behind_a_link_is_not_passed_over(store: Store) -> None:
+    (store.root / "runs").rename(store.root.parent / "elsewhere")
+    (store.root / "runs").symlink_to(store.root.parent / "elsewhere")
+    with pytest.raises(StoreError, match="runs is a link, and links are not followed; mount the folder"):
+        housekeeping.files(store)
+
+
 def test_what_verify_advises_repairs(store: Store) -> None:
     before, run = contents(store), chain(0)[1]
     path = next((store.root / store.run_folder(run.id)).glob("state-*"))

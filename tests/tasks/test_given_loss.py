@@ -29,10 +29,6 @@ def linear() -> nn.Module:
     return nn.Linear(5, 3)
 
 
-def with_softmax() -> nn.Module:
-    return nn.Sequential(nn.Linear(5, 3), nn.Softmax(1))
-
-
 def drawn_by_numpy() -> nn.Module:
     layer = nn.Linear(5, 3)
     layer.weight.data = torch.tensor(np.random.default_rng().normal(size=(3, 5)), dtype=torch.float32)
@@ -89,6 +85,51 @@ def test_a_network_that_is_drawn_without_the_seed_is_refused(tmp_path):
         final_loss(task(drawn_by_numpy), tmp_path)
 
 
-def test_probabilities_where_logits_belong_are_said():
-    assert "leave softmax or sigmoid out" in ps.inspect(recipe(task(with_softmax))).sentence
-    assert "softmax" not in ps.inspect(recipe(task())).sentence
+def normalized(x: Tensor) -> Tensor:
+    return x.exp() / x.exp().sum(1, keepdim=True)
+
+
+class Ends(nn.Module):
+    """A layer and what a forward pass does to its outputs, in evaluation mode or always."""
+
+    def __init__(self, outputs: int, end, always: bool = True) -> None:
+        super().__init__()
+        self.layer, self.end, self.always = nn.Linear(5, outputs), end, always
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits = self.layer(x)
+        return self.end(logits) if self.always or not self.training else logits
+
+
+BITS, MANY, TOKENS = (Y == 0).float(), torch.stack([Y == 0, Y == 1], 1).float(), torch.stack([Y, Y], 1)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "always", "y", "target"),
+    [
+        (3, partial(torch.softmax, dim=1), True, Y, ps.Classes()),
+        (3, normalized, False, Y, ps.Classes()),
+        (1, lambda x: torch.sigmoid(x).squeeze(1), True, BITS, ps.Binary()),
+        (1, lambda x: torch.sigmoid(x).clamp(1e-6, 1 - 1e-6), False, BITS, ps.Binary()),
+        (2, torch.sigmoid, True, MANY, ps.MultiLabel()),
+        (6, lambda x: x.view(-1, 2, 3).softmax(2), True, TOKENS, ps.Sequence(classes_at="last")),
+    ],
+)
+def test_probabilities_where_logits_belong_are_refused(outputs, end, always, y, target):
+    made = ps.Task.from_module(Ends(outputs, end, always), train=(X, y), test=(X, y), target=target)
+    with pytest.raises(UsageError, match=r"returns probabilities in .* leave s\w+ out of forward\(\), or wrap"):
+        ps.inspect(recipe(made))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "end", "y", "target"),
+    [
+        (3, partial(torch.log_softmax, dim=1), Y, ps.Classes()),
+        (1, lambda x: torch.logit(torch.sigmoid(x)), BITS, ps.Binary()),
+        (1, lambda x: 0.5 + x.clamp(-0.4, 0.4), BITS, ps.Binary()),
+        (1, torch.sigmoid, BITS, ps.Regression()),
+    ],
+)
+def test_their_logarithms_small_logits_and_numbers_are_none(outputs, end, y, target):
+    made = ps.Task.from_module(Ends(outputs, end), train=(X, y), test=(X, y), target=target)
+    assert ps.inspect(recipe(made)).outputs == outputs

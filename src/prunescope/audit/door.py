@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
-from prunescope.audit.evidence import check_inputs, check_twins, doubts, misordered
+from prunescope.audit.evidence import check_inputs, check_twins, doubts
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit
@@ -145,11 +145,8 @@ def audit(
         split=split,
         why=why,
         conditions={**corruptions_named(corruptions), **_shifted(other, data.source.class_names)},
-        notes=(
-            *found.notes,
-            *doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls"))),
-            *((NO_TRAINING_DATA,) if lacks_training else ()),
-        ),
+        notes=(*found.notes, *((NO_TRAINING_DATA,) if lacks_training else ())),
+        doubts=tuple(doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls")))),
     )
     check_inputs(plan.states, split)
     _train(plan.states.values(), store, device, display)
@@ -159,9 +156,7 @@ def audit(
         ids = {state.run.id[:8]: name for name, state in reversed(plan.states.items())}
         problem.args = (re.sub("|".join(ids), lambda found: repr(ids[found[0]]), str(problem)),)
         raise
-    evidence = plan.read(results).evidence
-    networks = (evidence.dense, *evidence.pruned, *evidence.twins, *evidence.controls)
-    study = plan.study(misordered(networks, evidence.classes))
+    study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))
 
 

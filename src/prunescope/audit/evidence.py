@@ -14,6 +14,7 @@ from prunescope.base.state import Weights
 from prunescope.measures.answers import Answers
 from prunescope.measures.measure import SplitName
 from prunescope.runs.graph.given import Given, task_of
+from prunescope.studies.contrast import Evidence
 from prunescope.tasks.data.source import same_inputs
 
 COPY = 1e-4
@@ -26,6 +27,9 @@ RELATED = 0.5
 """The cosine of two networks' weights from which it is asked whether they are two; of two starts it is about 0."""
 ORDERED = 0.7
 """Share of answers that have to be right in another order of the classes before that order is named."""
+APART, ERRORS = 0.3, 3.0
+"""A twin is questioned whose error is apart from the dense network's by more than so many standard errors, and by more
+than this share of the smaller error, or of the smaller accuracy; proposed."""
 Values = Mapping[str, NDArray[Any]]
 States = Mapping[str, StateRef]
 
@@ -107,6 +111,28 @@ def answers(name: str, outputs: Values, sparsity: float, like: Values) -> Answer
     if ours != theirs:
         raise UsageError(f"{name!r} has {ours} outputs and the dense network {theirs}; they answer other questions")
     return Answers(outputs["log_probability"], outputs["label"], name, sparsity)
+
+
+def cautions(evidence: Evidence) -> Iterator[str]:
+    """A sentence for whatever the answers show that would make most of an audit mean something else."""
+    dense = evidence.dense
+    for one in evidence.pruned:
+        if one.sparsity < dense.sparsity - SPARSER:
+            yield (
+                f"the dense network has {100 * (dense.sparsity - one.sparsity):.1f} % fewer weights than "
+                f"{one.name}; if the two are exchanged, every loss here is a gain"
+            )
+    yield from misordered(evidence.networks, evidence.classes)
+    for twin in evidence.twins:
+        change = twin.wrong - dense.wrong.astype(float)
+        rates = [one.wrong.mean() for one in (dense, twin)]
+        least = APART * min(*rates, *(1 - rate for rate in rates))
+        if abs(change.mean()) > max(least, ERRORS * change.std() / len(change) ** 0.5):
+            yield (
+                f"{twin.name} is wrong on {100 * rates[1]:.1f} % of the examples and the dense network on "
+                f"{100 * rates[0]:.1f} %, further apart than two seeds usually are; unless it was trained exactly like "
+                "the dense network, what is said of another seed does not hold"
+            )
 
 
 def misordered(networks: Sequence[Answers], classes: Sequence[str]) -> Iterator[str]:

@@ -11,9 +11,10 @@ NAMED = 3
 
 
 def head(findings: Findings) -> str:
-    """What happened to the sparsest network, to whom, and whether it is more than another seed."""
+    """What is doubtful; what happened to the sparsest network, to whom, and whether it is more than another seed."""
     one = max(findings.pruned, key=lambda one: one.other.sparsity)
-    parts = [_what(one), _stranger(one), _whom(one), _seeds(one), _controls(findings)]
+    parts = [f"Careful: {doubt}." for doubt in findings.doubts]
+    parts += [_what(one), _stranger(one), _whom(one), _seeds(one), _controls(findings)]
     parts += [_safe(findings)] if len(findings.pruned) > 1 else []
     return " ".join(filter(None, parts))
 

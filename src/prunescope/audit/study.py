@@ -4,13 +4,13 @@ Belongs here: an audit as a study, from states to nodes and findings. Does not b
 what is shown (`figures.py`), the call that a user makes (`door.py`).
 """
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, cast
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import answers, check_seeds
+from prunescope.audit.evidence import answers, cautions, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -76,7 +76,7 @@ class Audit:
     split: whose examples are looked at.
     why: examples that weights are looked at with; 0 leaves that out.
     conditions: how else the examples are shown, by name.
-    notes: what is said of how the states came in.
+    notes: what is said of how the states came in. doubts: what they may be instead, at the head of the report.
     """
 
     dense: StateRef
@@ -91,6 +91,7 @@ class Audit:
     why: int = 0
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     @cached_property
     def states(self) -> dict[str, StateRef]:
@@ -131,15 +132,15 @@ class Audit:
         """The nearest examples of each in the other half."""
         return Reading(measure=Neighbours(split=self.split), state=self.dense)
 
-    def study(self, notes: Iterable[str] = ()) -> Study:
-        """The audit as a study, which trains nothing. notes: what is said besides, once answers are there."""
+    def study(self) -> Study:
+        """The audit as a study, which trains nothing."""
         claims = Claims(self.read, self.nodes, groups=bool(self.groups), gate=self.gate)
         return Study(
             *titled(__doc__),
             settings=self._settings(),
             claims=tuple(claims.of_all(tuple(self.pruned))),
             figures=tuple(figures(self)),
-            notes=(*self.notes, *notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
+            notes=(*self.notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
             head=lambda results, verdicts: head(self.read(results)),
         )
 
@@ -159,7 +160,7 @@ def _findings(audit: Audit, results: Any) -> Findings:
     evidence = _evidence(audit, results)
     check_seeds(evidence.seeds)
     under = {name: Findings(_evidence(audit, results, name), audit.delta) for name in audit.conditions}
-    return Findings(evidence, audit.delta, under)
+    return Findings(evidence, audit.delta, under, (*audit.doubts, *cautions(evidence)))
 
 
 def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:

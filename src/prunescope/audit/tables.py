@@ -28,11 +28,13 @@ class Findings:
     evidence: the networks' answers.
     delta: points of error that a class or group may lose in what is called a safe sparsity.
     under: what is found where the examples are shown otherwise, by the name of the condition.
+    doubts: what would make most of it mean something else, a sentence each; at the head of all that is said.
     """
 
     evidence: Evidence
     delta: float = 1.0
     under: Mapping[str, "Findings"] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
     @cached_property
     def pruned(self) -> list[Contrast]:

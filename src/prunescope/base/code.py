@@ -115,6 +115,11 @@ class _Walk:
         """Lines that differ where what is computed may differ."""
         if isinstance(value, _PLAIN):
             yield repr(value)
+        elif isinstance(value, torch.Tensor) and value.is_meta:
+            yield f"tensor without numbers {value.dtype} {tuple(value.shape)}"
+        elif isinstance(value, np.ndarray) and value.dtype.hasobject:
+            yield f"array of objects {value.shape}"
+            yield from self.describe(value.tolist())
         elif isinstance(value, torch.Tensor | np.ndarray):
             yield f"array {array_digest(value)}"
         elif isinstance(value, types.ModuleType):

@@ -28,12 +28,14 @@ def ls(folder: options.StoreFolder = options.STORE, as_json: options.AsJson = Fa
     Example: `prunescope runs ls --store /data/prunescope-store`
     """
     from prunescope.runs.execution.display import duration
+    from prunescope.runs.store.housekeeping import refuse_links
     from prunescope.runs.store.index import listing
 
     def shown(some: Sequence[list[str]]) -> Iterable[list[str]]:
         return track(some, "reading", console=messages(), transient=True)
 
-    runs = listing(options.existing_store(folder), shown)
+    refuse_links(store := options.existing_store(folder))
+    runs = listing(store, shown)
     if as_json:
         answers().print_json(json.dumps([asdict(run) for run in runs]))
         return

@@ -50,9 +50,16 @@ def plain(values: object, name: str) -> dict[str, Tensor]:
         shown = "nothing" if isinstance(values, Mapping) else f"a {type(values).__name__}"
         raise UsageError(f'{name} returned {shown}; it must return tensors by name, such as {{"error": error}}')
     try:
-        return {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}
+        tensors = {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}
     except (TypeError, ValueError, RuntimeError) as problem:
         raise UsageError(f"{name} returned values that are no numbers ({problem}); give tensors") from None
+    if odd := [key for key, leaf in tensors.items() if leaf.is_complex() or leaf.layout is not torch.strided]:
+        raise UsageError(f"{name} returned {odd[0]!r} as a complex or sparse tensor; give real numbers, dense")
+    of_numpy = (torch.float16, torch.float32, torch.float64)
+    return {
+        key: leaf.float() if leaf.is_floating_point() and leaf.dtype not in of_numpy else leaf
+        for key, leaf in tensors.items()
+    }
 
 
 class State(NamedTuple):

@@ -3,6 +3,7 @@
 Belongs here: single checks. Does not belong here: their order, and what is unusual but right (`inspection.py`).
 """
 
+import re
 from functools import partial
 from math import prod
 from typing import Any
@@ -15,7 +16,7 @@ from prunescope.base.blame import blaming
 from prunescope.base.code import value_digest
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, leaves_of
 from prunescope.tasks.functional import close, fill, places_of
 from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem, Split
@@ -29,6 +30,8 @@ MOST_NUMBERS, MOST_TOKENS = 2**24, 64
 NAMES = 4
 """Most names in a sentence."""
 _close = partial(close, tolerance=TOLERANCE, least=1e-6)
+_MOVES = {"View", "UnsafeView", "ReshapeAlias", "Alias", "Clone", "ToCopy", "T", "Transpose", "Permute"}
+_MOVES |= {"Squeeze", "Unsqueeze", "Expand", "Select", "Slice", "Index", "Clamp", "ClampMin", "ClampMax"}
 _OF_EVERY_MODULE = vars(nn.Module()).keys()
 
 
@@ -195,6 +198,33 @@ def check_outputs(name: str, outputs: Tensor, problem: Problem) -> None:
         raise UsageError(f"{name} returns {kind}; logits must be float32 and dense (call .float(), .to_dense())")
     if bool(outputs.isnan().any()):
         raise UsageError(f"{name} returns NaN for fresh weights; look for a NaN in the inputs, or a division by 0")
+
+
+def check_logits(name: str, problem: Problem, weights: Weights, x: Tensor) -> None:
+    """Raises UsageError where outputs are probabilities already, which would be read as logits."""
+    squashed, leaves = problem.target.squashed, leaves_of(weights.params)
+    for train in (False, True) if squashed else ():
+        with torch.enable_grad():
+            outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=train)
+        in_all = outputs.detach().sum(1) if squashed == "Softmax" and outputs.ndim == 2 else torch.zeros(1)
+        sums_to_one = bool((outputs >= 0).all()) and torch.allclose(in_all, torch.ones_like(in_all), atol=1e-5)
+        if sums_to_one or _last_operation(outputs) == squashed:
+            raise UsageError(
+                f"{name} returns probabilities in {'training' if train else 'evaluation'} mode, and loss and answers "
+                f"are read from logits: leave {squashed.lower()} out of forward(), or wrap a network that has it and "
+                f"return {'their logarithm' if squashed == 'Softmax' else 'torch.logit of them'}"
+            )
+
+
+def _last_operation(outputs: Tensor) -> str:
+    """What made the values of a tensor, as autograd names it; what only moves or bounds them is passed over."""
+    node, name = outputs.grad_fn, ""
+    while node is not None:
+        name = re.sub(r"Backward\d*$", "", type(node).__name__)
+        if name not in _MOVES:
+            break
+        node = node.next_functions[0][0]
+    return name
 
 
 def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) -> None:

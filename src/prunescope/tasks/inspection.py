@@ -16,7 +16,6 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import equal, leaves_of
 from prunescope.tasks import examined
 from prunescope.tasks.examined import LOSSES, loss_name, some
-from prunescope.tasks.losses import cross_entropy, mean_binary_cross_entropy
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.task import Problem
 
@@ -34,7 +33,6 @@ class Inspection:
     masked: number of entries that are removed before the first step, by name of the tensor.
     unused: names of the trainable parameters that no gradient reaches.
     seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
-    probabilities: whether outputs look like probabilities, where the loss takes logits.
     """
 
     network: str
@@ -46,7 +44,6 @@ class Inspection:
     masked: Mapping[str, int]
     unused: tuple[str, ...]
     seeded: bool
-    probabilities: bool = False
 
     @property
     def sentence(self) -> str:
@@ -56,14 +53,12 @@ class Inspection:
         unusual += [f"{some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
         unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
-        if self.probabilities:
-            unusual += ["outputs are probabilities already, and the loss takes logits: leave softmax or sigmoid out"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
         """Whether everything trains from weights by seed, every matrix is prunable, and none is pruned at the start."""
-        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused, self.probabilities)
+        others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
         return self.seeded and not any(others)
 
     @property
@@ -102,6 +97,7 @@ def inspect_problem(problem: Problem) -> Inspection:
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
+        examined.check_logits(name, problem, weights, x)
         examined.check_loss(problem, outputs, y)
         rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
         x, y = train.batch(rows.to(y.device))
@@ -122,7 +118,6 @@ def inspect_problem(problem: Problem) -> Inspection:
         masked,
         _unused(problem, weights, x, y),
         model.network.given is not None or not equal(weights.params, model.fresh(1).params),
-        _are_probabilities(problem, outputs),
     )
 
 
@@ -146,12 +141,3 @@ def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[s
         examined.check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
         slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)
-
-
-def _are_probabilities(problem: Problem, outputs: Tensor) -> bool:
-    """Whether rows sum to 1 under softmax's loss, or at least 8 outputs lie within 0 and 1 under sigmoid's."""
-    if bool(((outputs < 0) | (outputs > 1)).any()):
-        return False
-    if problem.loss is cross_entropy:
-        return bool(torch.allclose(outputs.sum(1), torch.ones(len(outputs), device=outputs.device), atol=1e-5))
-    return problem.loss is mean_binary_cross_entropy and outputs.numel() >= 8

@@ -1,9 +1,11 @@
-"""BatchNorm statistics of given weights, estimated anew from training batches."""
+"""What normalizations keep beside weights, estimated anew for given ones: running statistics and singular vectors."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
@@ -11,6 +13,9 @@ from prunescope.base.tree import Tree
 from prunescope.tasks.task import Problem
 
 STATISTICS = ("running_mean", "running_var")
+SINGULAR = ("_u", "_v")
+"""Buffers of spectral normalization: the first singular vectors of a weight."""
+ITERATIONS = 30
 
 
 @torch.no_grad()
@@ -26,28 +31,62 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
     names = [name for name in weights.buffers if name.rpartition(".")[2] in STATISTICS]
     if not names:
         return weights.buffers
-    zeros = _filled(weights.buffers, names, 0.0)
+    zeros = _filled(weights.buffers, dict.fromkeys(names, 0.0))
     total = {name: torch.zeros_like(weights.buffers[name], dtype=torch.float64) for name in names}
     rate: Tree = {}
-    for number, x in enumerate(_batches(problem, batches, batch)):
-        _, updated = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
-        if not rate:
-            # From zeros a statistic s moves to m s, from ones to (1 - m) + m s: together they tell the momentum m.
-            ones = _filled(weights.buffers, names, 1.0)
-            _, higher = problem.model.apply(weights.params, ones, x, train=True, draw=number)
-            rate = {name: (1 - (higher[name] - updated[name])).double().mean() for name in names}
-        for name in names:
-            total[name] += updated[name].double()
+    with _cumulative(problem.model.template(train=True)):
+        for number, x in enumerate(_batches(problem, batches, batch)):
+            _, updated = problem.model.apply(weights.params, zeros, x, train=True, draw=number)
+            if not rate:
+                # From 0 a statistic s moves to m s, from c to (1 - m) c + m s: together they tell the momentum m.
+                # c is as large as m s: of a smaller one rounding would leave little.
+                begin = {name: 1 + float(updated[name].abs().max()) for name in names}
+                _, higher = problem.model.apply(
+                    weights.params, _filled(weights.buffers, begin), x, train=True, draw=number
+                )
+                rate = {name: (1 - (higher[name] - updated[name]).double() / begin[name]).mean() for name in names}
+            for name in names:
+                total[name] += updated[name].double()
     count = number + 1
     moving = [name for name in names if float(rate[name]) != 0]  # not of a layer held in evaluation mode
     means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in moving}
     return {**weights.buffers, **means}
 
 
-def _filled(buffers: Tree, names: list[str], value: float) -> Tree:
-    """The buffers with these statistics at one value and counters at 0; gates (bool) are not changed."""
-    counters = {name: torch.zeros_like(leaf) for name, leaf in buffers.items() if leaf.dtype == torch.int64}
-    return {**buffers, **counters, **{name: torch.full_like(buffers[name], value) for name in names}}
+@torch.no_grad()
+def with_singular_vectors(problem: Problem, weights: Weights) -> Weights:
+    """The state with the singular vectors of its weights for spectral normalization, by power iteration from its own.
+
+    They are what training passes make of them: 30, in each of which PyTorch takes one iteration by default.
+    """
+    names = [name for name in weights.buffers if name.rpartition(".")[2] in SINGULAR]
+    x, _ = problem.train.batch(torch.arange(min(2, len(problem.train)), device=problem.train.y.device))
+    for _ in range(ITERATIONS if names else 0):
+        _, after = problem.model.apply(weights.params, weights.buffers, x, train=True)
+        weights = weights.replace(buffers=weights.buffers | {name: after[name] for name in names})
+    return weights
+
+
+@contextmanager
+def _cumulative(module: nn.Module) -> Iterator[None]:
+    """BatchNorm averages what it sees in a pass for the block, which is more than one batch where it is shared."""
+    layers = [part for part in module.modules() if isinstance(part, _BatchNorm)]
+    momenta = {part: part.momentum for part in layers if type(part).forward is _BatchNorm.forward}
+    try:
+        for part in momenta:
+            part.momentum = None
+        yield
+    finally:
+        for part, momentum in momenta.items():
+            part.momentum = momentum
+
+
+def _filled(buffers: Tree, values: dict[str, float]) -> Tree:
+    """The buffers with these statistics at one value each, and the counters beside them at 0."""
+    owners = {name.rpartition(".")[0] for name in values}
+    counters = (name for name in buffers.keys() - values.keys() if name.rpartition(".")[0] in owners)
+    begin = {name: 0.0 for name in counters if buffers[name].dtype == torch.int64} | values
+    return {**buffers, **{name: torch.full_like(buffers[name], at) for name, at in begin.items()}}
 
 
 def _batches(problem: Problem, batches: int, batch: int) -> Iterator[Tensor]:

@@ -193,6 +193,11 @@ REFUSED = {
     ),
     "a label far away": ((X, torch.where(Y == 2, 10**12, Y)), {}, "no example has 2, 3, 4, 5, 6, ...; map them"),
     "nowhere": ((X.to("meta"), Y), {}, "x is on the device 'meta', without numbers"),
+    "numbers as texts": (
+        (X, [str(k) for k in range(12)]),
+        {},
+        r"\(0, 1, 10, 11, \.\.\.\) than as numbers \(0, 1,",
+    ),
     "a number": (3, {}, r"train is a int; give \(x, y\), a torch Dataset or a DataLoader"),
     "a dictionary": ({"x": X, "y": Y}, {}, r"train is a dictionary of x, y; give \(x, y\)"),
     "four members": ((X, Y, Y, Y), {}, r"train is a tuple of 4; give \(x, y\)"),

@@ -81,8 +81,16 @@ class Checked:
     problem: str = ""
 
 
+def refuse_links(store: Store) -> None:
+    """Raises StoreError for a part of the store behind a link: nothing there would be listed, or checked."""
+    rooms = [store.root / name for name in _SEALED] if isinstance(store.storage, LocalStorage) else []
+    if linked := [room for room in rooms if room.is_symlink()]:
+        raise StoreError(f"{linked[0]} is a link, and links are not followed; mount the folder there instead")
+
+
 def files(store: Store) -> list[str]:
-    """The keys of everything that has a digest, and of the manifests that runs lack."""
+    """The keys of everything that has a digest, and of the manifests that runs lack. Raises as `refuse_links`."""
+    refuse_links(store)
     found = {entry.key for name in _SEALED for entry in store.storage.entries(name)}
     lacking = {store.manifest_key(key.split("/")[2]) for key in found if key.startswith("runs/") and key.count("/") > 2}
     return sorted(found | lacking)

@@ -4,6 +4,7 @@ Belongs here: the source, and what is checked across training and test set. Does
 (`reading.py`), types and values (`conversion.py`), files (`library.py`).
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -141,14 +142,20 @@ def _check_index(held: Pair, name: str) -> None:
 
 
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
-    """All labels that are texts, sorted; none if labels are numbers."""
+    """All labels that are texts, sorted; none if labels are numbers. Refuses numbers in another order as texts."""
     found = {name: conversion.texts(held.y, name=f"{name} y") for name, held in pairs.items()}
     kinds = {name: "numbers" if texts is None else "texts" for name, texts in found.items()}
     if len(set(kinds.values())) > 1:
         raise UsageError(
             f"y is {kinds['train']} in train and {kinds['test']} in test; give both alike, or class_names, in order"
         )
-    return tuple(sorted({text for texts in found.values() if texts for text in texts}))
+    names = sorted({text for texts in found.values() if texts for text in texts})
+    if all(re.fullmatch(r"-?\d+", text) for text in names) and names != (by_size := sorted(names, key=int)):
+        raise UsageError(
+            f"labels are numbers written as texts, in another order as texts ({', '.join(names[:4])}, ...) than as "
+            f"numbers ({', '.join(by_size[:4])}, ...); give y as integers, or class_names in the order of outputs"
+        )
+    return tuple(names)
 
 
 def _list(names: Names) -> list[str]:

@@ -15,6 +15,7 @@ class Binary(Target):
     """
 
     loss: ClassVar[str] = "prunescope.tasks.losses:binary_cross_entropy"
+    squashed: ClassVar[str] = "Sigmoid"
     decides: ClassVar[bool] = True
     classifies: ClassVar[bool] = True
     fixed: ClassVar[bool] = True

@@ -17,6 +17,7 @@ class Classes(Target):
     """One of C classes an example: y int64 [N] from 0, outputs [N, C]; the largest output is the prediction."""
 
     loss: ClassVar[str] = CROSS_ENTROPY
+    squashed: ClassVar[str] = "Softmax"
     decides: ClassVar[bool] = True
     classifies: ClassVar[bool] = True
     takes: ClassVar[str] = "one integer an example, [N], from 0"

@@ -15,6 +15,7 @@ class MultiLabel(Target):
     """
 
     loss: ClassVar[str] = "prunescope.tasks.losses:mean_binary_cross_entropy"
+    squashed: ClassVar[str] = "Sigmoid"
     fixed: ClassVar[bool] = True
     takes: ClassVar[str] = "0 or 1 for each label of each example, [N, C]"
 

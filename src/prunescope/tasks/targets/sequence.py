@@ -22,6 +22,7 @@ class Sequence(Target):
     """
 
     loss: ClassVar[str] = "prunescope.tasks.losses:token_cross_entropy"
+    squashed: ClassVar[str] = "Softmax"
     ignored: int = -100
     classes_at: Literal["last", "second"] = "last"
     takes: ClassVar[str] = (

@@ -24,6 +24,7 @@ class Target(Value):
     fixed: whether y itself says how many classes there are, as the number of its columns does.
     unit: the unit of an example's error.
     takes: what y may be, for messages.
+    squashed: what makes probabilities of its outputs, which are logits: "Softmax", "Sigmoid", or "" for no logits.
     """
 
     loss: ClassVar[str]
@@ -32,6 +33,7 @@ class Target(Value):
     fixed: ClassVar[bool] = False
     unit: ClassVar[str] = "fraction"
     takes: ClassVar[str]
+    squashed: ClassVar[str] = ""
 
     @abstractmethod
     def permits(self, y: Tensor) -> bool:

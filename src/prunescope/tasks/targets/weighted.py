@@ -36,6 +36,7 @@ class Weighted(Target):
     classifies = _of_inner("classifies")
     unit = _of_inner("unit")
     takes = _of_inner("takes")
+    squashed = _of_inner("squashed")
 
     def pack(self, y: Tensor, weights: Tensor) -> Tensor:
         """Weights [N] and y [N, ...] in one tensor, float32 [N, 1 + D]."""
