@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.func import functional_call
+from torch.nn.utils.parametrizations import spectral_norm
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
@@ -31,6 +32,11 @@ class Normed(nn.Sequential):
 class Plain(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Linear(5, 6), nn.ReLU(), nn.Linear(6, CLASSES))
+
+
+class Spectral(nn.Sequential):
+    def __init__(self):
+        super().__init__(spectral_norm(nn.Linear(5, 6)), nn.ReLU(), nn.Linear(6, CLASSES))
 
 
 def split(count, seed):
@@ -111,6 +117,31 @@ def test_statistics_are_estimated_anew_at_every_point_from_training_examples():
         assert float(values["recalibrated_loss"][place]) == pytest.approx(loss, abs=1e-4)
         assert float(values["recalibrated_error"][place]) == pytest.approx(error, abs=1e-6)
     assert "recalibrated_loss" not in Barrier(points=3, batches=0).compare(first, second)
+
+
+def test_spectral_normalization_divides_by_the_norm_of_the_weight_that_is_there():
+    """Singular vectors of another weight, or averages of two networks' own, whose signs are arbitrary, give no norm."""
+    pair, name = [], "0.parametrizations.weight.original"
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        pair.append(Spectral())
+    model, train, test = Model(network_of(Spectral)), split(TRAIN, 7), split(TEST, 8)
+    problem = Problem(model, train, train, train.at(torch.arange(0)), test, cross_entropy, (), CLASSES)
+    first, second = (State(problem, weights_from(model, module.state_dict())) for module in pair)
+
+    def loss(share, weight_share):
+        tensors = at(pair, share)
+        weight = at(pair, weight_share)[name]
+        hidden = test.inputs.tensor.double() @ (weight / torch.linalg.svdvals(weight)[0]).T + tensors["0.bias"]
+        return float(F.cross_entropy(hidden.relu() @ tensors["2.weight"].T + tensors["2.bias"], test.y))
+
+    profile = Barrier(points=3).compare(first, second)["loss"]
+    assert profile.tolist() == pytest.approx([loss(t, t) for t in (0, 0.5, 1)], abs=1e-4)
+    exchanged = LayerSensitivity(examples=TEST).compare(first, second)[f"exchanged_loss of {name}"]
+    assert float(exchanged) == pytest.approx(loss(0, 1) - loss(0, 0), abs=1e-4)
+    turned = {leaf: -value if leaf.endswith(("_u", "_v")) else value for leaf, value in first.weights.buffers.items()}
+    same = State(problem, first.weights.replace(buffers=turned))
+    assert float(Barrier(points=3).compare(first, same)["loss_barrier"]) == pytest.approx(0, abs=1e-4)
 
 
 def test_every_comparison_leaves_both_states_alone_and_says_the_same_each_time(leaves):

@@ -10,7 +10,7 @@ from prunescope.base.state import Weights
 from prunescope.base.tree import Tree
 from prunescope.measures.measure import Comparison, SplitName, State, same_examples
 from prunescope.tasks.evaluation import evaluate
-from prunescope.tasks.recalibration import STATISTICS, recalibrated
+from prunescope.tasks.recalibration import SINGULAR, STATISTICS, recalibrated, with_singular_vectors
 
 
 class Barrier(Comparison):
@@ -25,6 +25,8 @@ class Barrier(Comparison):
     With BatchNorm these have running statistics that are averaged like the weights, and there are
     recalibrated_loss, recalibrated_error, recalibrated_loss_barrier, recalibrated_error_barrier: the same with running
         statistics estimated anew at each t from `batches` batches of training examples, whose labels are not used.
+
+    Spectral normalization divides by the norm of the averaged weight.
 
     split: which examples.
     examples: the first so many of the split; None stands for all.
@@ -55,6 +57,7 @@ class Barrier(Comparison):
         rows: list[list[Tensor]] = []
         for share in t.tolist():
             weights = between(first.weights, second.weights, share)
+            weights = with_singular_vectors(problem, weights) if 0 < share < 1 else weights
             states = [weights]
             if anew:
                 fresh = recalibrated(problem, weights, batches=self.batches, batch=self.batch)
@@ -77,7 +80,8 @@ class Barrier(Comparison):
 def between(first: Weights, second: Weights, share: float) -> Weights:
     """The state that lies so far from the first to the second; a weight is removed where both have removed it.
 
-    Statistics of normalization are averaged as well; what is no floating number is that of the nearer state.
+    Statistics of normalization are averaged as well; singular vectors, whose signs are arbitrary, and what is no
+    floating number are those of the nearer state.
     """
     if share in (0.0, 1.0):
         return second if share else first
@@ -89,7 +93,7 @@ def between(first: Weights, second: Weights, share: float) -> Weights:
 def _averaged(first: Tree, second: Tree, share: float) -> Tree:
     return {
         name: torch.lerp(leaf, second[name], share)
-        if leaf.is_floating_point()
+        if leaf.is_floating_point() and name.rpartition(".")[2] not in SINGULAR
         else (second[name] if share > 0.5 else leaf)
         for name, leaf in first.items()
     }

@@ -8,6 +8,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.tree import masked
 from prunescope.measures.measure import Comparison, SplitName, State, same_examples
 from prunescope.tasks.evaluation import Evaluation, evaluate
+from prunescope.tasks.recalibration import with_singular_vectors
 
 
 class LayerDistance(Comparison):
@@ -64,7 +65,8 @@ class LayerSensitivity(Comparison):
     exchanged_loss of TENSOR, exchanged_error of TENSOR: the same where the tensor is that of the second state.
     QUANTITY_se of TENSOR: standard error of that mean over the examples, which are paired.
 
-    Only tensors that differ are measured; running statistics of normalization stay those of the first state.
+    Only tensors that differ are measured; running statistics of normalization stay those of the first state, and
+    spectral normalization divides by the norm of the tensor that is there.
 
     split: which examples.
     examples: the first so many of the split; every tensor takes two passes over them.
@@ -89,6 +91,7 @@ class LayerSensitivity(Comparison):
                 changed = weights.replace(
                     params={**weights.params, name: tensor}, masks={**weights.masks, name: its_mask}
                 )
+                changed = with_singular_vectors(first.problem, changed)
                 values |= _rises(f"{kind}_", name, whole, evaluate(first.problem, changed, split))
         if not values:
             raise UsageError("both states have the same prunable tensors; compare a state with another one")

@@ -1,4 +1,4 @@
-"""BatchNorm statistics of given weights, estimated anew from training batches."""
+"""What normalizations keep beside weights, estimated anew for given ones: running statistics and singular vectors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +13,9 @@ from prunescope.base.tree import Tree
 from prunescope.tasks.task import Problem
 
 STATISTICS = ("running_mean", "running_var")
+SINGULAR = ("_u", "_v")
+"""Buffers of spectral normalization: the first singular vectors of a weight."""
+ITERATIONS = 30
 
 
 @torch.no_grad()
@@ -48,6 +51,20 @@ def recalibrated(problem: Problem, weights: Weights, *, batches: int, batch: int
     moving = [name for name in names if float(rate[name]) != 0]  # not of a layer held in evaluation mode
     means = {name: (total[name] / (count * rate[name])).to(weights.buffers[name].dtype) for name in moving}
     return {**weights.buffers, **means}
+
+
+@torch.no_grad()
+def with_singular_vectors(problem: Problem, weights: Weights) -> Weights:
+    """The state with the singular vectors of its weights for spectral normalization, by power iteration from its own.
+
+    They are what training passes make of them: 30, in each of which PyTorch takes one iteration by default.
+    """
+    names = [name for name in weights.buffers if name.rpartition(".")[2] in SINGULAR]
+    x, _ = problem.train.batch(torch.arange(min(2, len(problem.train)), device=problem.train.y.device))
+    for _ in range(ITERATIONS if names else 0):
+        _, after = problem.model.apply(weights.params, weights.buffers, x, train=True)
+        weights = weights.replace(buffers=weights.buffers | {name: after[name] for name in names})
+    return weights
 
 
 @contextmanager
