@@ -2,8 +2,10 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -13,20 +15,24 @@ from prunescope.base.errors import UsageError
 from prunescope.cli import app
 from prunescope.cli.problems import Commands
 
-COMMANDS = (
-    ("list",),
-    ("plan",),
-    ("run",),
-    ("report",),
-    *(("runs", name) for name in ("ls", "show", "verify", "gc")),
-    *(("data", name) for name in ("ls", "get", "check")),
-)
+GROUPS = {name: [*getattr(each, "commands", ())] for name, each in typer.main.get_command(app).commands.items()}
+COMMANDS = [(name, *part) for name, parts in GROUPS.items() for part in ([[part] for part in parts] or [()])]
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 
 
 def test_version(command) -> None:
     result = command("--version")
     assert result.exit_code == 0
     assert result.output.startswith("prunescope 0.")
+
+
+def test_the_page_names_every_command_and_no_other() -> None:
+    lines = re.findall(r"^prunescope (\w+) +(.*)$", PAGE.read_text(), flags=re.M)
+    assert {name for name, _ in lines} == set(GROUPS)
+    for name, rest in lines:
+        if GROUPS[name]:
+            named = [part.split()[0] for part in re.split(r"   +", rest)[0].split(" | ")]
+            assert sorted(named) == sorted(GROUPS[name])
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)

@@ -1,6 +1,7 @@
 """`prunescope list` and `prunescope doctor`."""
 
 import json
+import re
 
 import pytest
 
@@ -12,6 +13,12 @@ def test_papers_fit_a_screen_and_count_their_studies(command) -> None:
     assert len(lines) <= 24
     counts = {line.split()[0]: int(line.split()[1]) for line in lines[1:] if line and line[0].isalpha()}
     assert sum(counts.values()) == len(catalogue())
+
+
+def test_every_paper_asks_a_question(command) -> None:
+    rows = re.split(r"\n(?=[a-z]+\d* +\d+ )", command("list").output)[1:]
+    assert len(rows) == len({entry.name.partition("/")[0] for entry in catalogue()})
+    assert all("?" in row and "arXiv" not in row for row in rows)
 
 
 def test_one_paper_lists_its_studies_and_no_others(command) -> None:

@@ -15,7 +15,7 @@ from prunescope.base.errors import UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import as_word
 from prunescope.cli.screen import answers, table
-from prunescope.papers.catalogue import Entry, catalogue
+from prunescope.papers.catalogue import QUESTIONS, Entry, catalogue
 
 if TYPE_CHECKING:
     from prunescope.base.value import Value
@@ -51,12 +51,12 @@ def _paper(entry: Entry) -> str:
 
 
 def _print_papers(entries: Sequence[Entry]) -> None:
-    """One row a paper: what its whole study asks, or its title."""
+    """One row a paper: what it asks."""
     rows = table("paper", "studies", "question", "whole paper", right=("studies",))
     for paper in dict.fromkeys(map(_paper, entries)):
         own = [entry for entry in entries if _paper(entry) == paper]
         whole = own[0] if own[0].name == paper else None
-        about = whole.question if whole else own[0].paper or own[0].question
+        about = QUESTIONS.get(paper, own[0].question)
         cost = _default(whole or own[0]) if whole or len(own) == 1 else f"{_default(own[0])} for {own[0].name}"
         rows.add_row(*(Text(cell) for cell in (paper, str(len(own)), about, cost)))
     console = answers()

@@ -16,10 +16,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 _FOLDER = Path(__file__).parent
 _ORDER = ("quickstart", "jin2022", "bartoldson2019", "bartoldson2020", "yang2023", "atinit", "cross")
+QUESTIONS: Mapping[str, str] = MappingProxyType(
+    {"yang2023": "Does mild random pruning at initialization help, and do over-pruned networks memorize and guess?"}
+)
+"""What a paper asks as a whole, where no study is of the whole paper."""
 _TITLE = re.compile(r"(?P<name>[a-zA-Z0-9/-]+): (?P<question>.+\?.*)")
 
 

@@ -69,10 +69,11 @@ class WeightTables:
         caption = (
             f"Tr(H) and Tr(C) over kept weights, evaluation mode, on the first {self.examples} examples of the split. "
             "Tr(H) by two random directions an example, or random probes where that has a bias, with its standard "
-            "error. Distances are relative to the dense network's weights: by what was removed, and by how far the "
-            "rest moved. Barrier: the rise in error on the straight line to the dense network above its ends, the "
-            f"largest of three points, on the first {self.of_barrier} examples; beside it the twins', which are other "
-            "minima."
+            "error. Both sum over fewer weights where more are gone, and change with their scale: a smaller one alone "
+            "is no flatter network. Distances are relative to the dense network's weights: by what was removed, and "
+            "by how far the rest moved. Barrier: the rise in error on the straight line to the dense network above "
+            f"its ends, the largest of three points, on the first {self.of_barrier} examples; beside it the twins', "
+            "which are other minima."
         )
         rows, title = Computed(self.nodes, self.networks), "What two states tell: flatness, distance, barrier"
         yield Figure("weights", title, caption=caption, rows=[rows], plot=Listing())
