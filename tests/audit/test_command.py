@@ -37,7 +37,7 @@ def test_a_test_set_is_enough(here):
     x, y = examples(40, 2)
     np.savez("test.npz", test_x=x.numpy(), test_y=y.numpy(), test_site=np.arange(40) % 2)
     words = ["half.pt", "--network", "files:Net", "--data", "test.npz", "--groups", "site"]
-    done = command(*words, "--gate", "max-class-loss=100", "--out", "out")
+    done = command(*words, "--gate", "max-class-loss=100", "--out", "out", "--why", "8")
     assert "No training examples were given" in done.stderr, done.stderr
     assert [f"class {k}: " in done.stdout for k in range(10)] == [True] * 10 and "percentage points" in done.stdout
     assert (here / "out" / "data" / "gate.csv").read_text().count("max-class-loss=100") == 10
@@ -72,7 +72,7 @@ def test_arguments_of_the_factory_reach_it(here):
         (["half.pt", *NET, "--groups", "site", "--split", "train"], "have that column for test only"),
         (["half.pt", "--network", "files:Net", "--data", "nowhere"], "is no folder that is here"),
         (["half.pt", "--network", "files:Net", "--data", "gone.npz"], "data=gone.npz is not there"),
-        (["half.pt", *NET, "--out", "data.npz/report"], "data.npz/report/figures: Not a directory"),
+        (["half.pt", *NET, "--out", "data.npz/report"], "data.npz is a file, and a report is a folder"),
     ],
 )
 def test_a_mistake_on_the_command_line_is_one_message_and_no_report(here, words, says):

@@ -92,10 +92,35 @@ def test_names_are_those_of_files_or_of_the_caller(here, store):
 def test_a_loader_is_read_in_order_and_a_missing_training_set_is_said(here, store):
     loader = DataLoader(TensorDataset(*TEST), batch_size=7, shuffle=True)
     report = ps.audit(dense(), pruned(dense()), test=loader, store=store)
-    assert any("No training examples were given" in note for note in report.study.notes)
+    for net, said in ((dense(), True), (torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)), False)):
+        looked_at = ps.audit(net, baked(net), test=TEST, store=store, why=8)
+        assert any("No training examples were given" in note for note in looked_at.study.notes) is said
     assert plain(report) == plain(ps.audit(dense(), pruned(dense()), test=TEST, store=store))
     with pytest.raises(UsageError, match=r"split='train' needs training examples; give train=\(x, y\)"):
         ps.audit(dense(), pruned(dense()), test=TEST, split="train", store=store)
+
+
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("regression", "target='regression' is no target; give ps.Classes()"),
+        (ps.Regression, "target=Regression (a class) is no target; give ps.Classes()"),
+        (ps.Regression(), "an audit counts answers, of which there are none for the target Regression()"),
+    ],
+)
+def test_a_target_that_an_audit_does_not_have_is_refused_with_the_fix(store, target, says):
+    x, y = torch.randn(20, 3), torch.randn(20, 1)
+    net = torch.nn.Linear(3, 1)
+    with pytest.raises(ps.UsageError) as raised:
+        ps.audit(net, baked(net), test=(x, y), target=target, store=store)
+    assert says in str(raised.value)
+
+
+def test_a_report_in_the_place_of_a_file_is_refused(here, store):
+    report = ps.audit(dense(), pruned(dense()), test=TEST, store=store)
+    for place in ("dense.pt", "dense.pt/report"):
+        with pytest.raises(UsageError, match=r"dense.pt is a file, and a report is a folder"):
+            report.write(place)
 
 
 def test_networks_of_two_architectures_are_compared(here, store):
@@ -167,7 +192,8 @@ def test_tables_under_corruptions_and_on_other_data_are_those_of_such_examples(s
             {"corruptions": ["fog"]},
             "'fog' is no corruption; there are gaussian-noise, blur",
         ),
-        ({"corruptions": True, "test": (TEST[0].flatten(1), TEST[1])}, "corrupts pictures"),
+        ({"corruptions": True, "test": (TEST[0].flatten(1), TEST[1])}, "are of pictures [1 or 3, H, W]"),
+        ({"corruptions": "all", "test": (TEST[0].flatten(1), TEST[1])}, "have shape [64]; leave corruptions out"),
         ({"shifted": (torch.randn(30, 1, 9, 9), TEST[1][:30])}, "the shifted examples are [1, 9, 9]"),
         ({"shifted": (TEST[0], TEST[1] + 5)}, "label"),
     ],

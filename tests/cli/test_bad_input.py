@@ -53,6 +53,7 @@ def test_unknown_study_scale_and_device_are_exit_2(command, study) -> None:
         (("plan", study, "--settings", "nope.yaml"), "there is no file nope.yaml of settings"),
         (("plan", study, "--scale", "laptop"), "it has smoke, paper"),
         (("run", study, "--device", "abacus"), "'abacus' is not on this machine"),
+        (("run", study, "--plan"), f"`prunescope plan {study}` says what it needs and costs"),
         (("runs", "show", "zz"), "no stored run begins with 'zz'"),
     ):
         Store("store")

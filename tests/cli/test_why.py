@@ -44,6 +44,7 @@ def test_what_stands_nowhere_is_refused_with_the_claims(command, study) -> None:
         result = command("why", page, "gain")
         assert result.exit_code == 2 and "is not what a report writes; make it again" in result.output
     assert "holds no summary.json; give one of" in command("why", "prunescope-reports", "1").output
+    assert "there is no folder nowhere; give the folder of a report" in command("why", "nowhere", "1").output
 
 
 @pytest.mark.parametrize(

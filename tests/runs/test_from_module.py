@@ -57,6 +57,15 @@ def test_any_module_is_trained_and_pruned(factory, store):
     assert float(results[chain[2]]["sparsity"]) == pytest.approx(0.36, abs=0.03)
 
 
+def test_an_import_path_is_the_network_that_it_names():
+    path = "prunescope.tasks.nets:LeNet"
+    task = Task.from_module(path, train=tensors(), test=tensors(seed=1))
+    assert task.network == ps.network(path)
+    for wrong, says in (("nowhere:Net", "cannot be imported"), (7, "7 is no network; give a class")):
+        with pytest.raises(UsageError, match=says):
+            Task.from_module(wrong, train=tensors(), test=tensors(seed=1))
+
+
 def test_an_instance_starts_every_replicate_as_given(store):
     torch.manual_seed(3)
     given = Unseen()

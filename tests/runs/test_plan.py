@@ -85,7 +85,7 @@ def test_prices_are_measured_once_and_kept(store, recipe):
 
 def test_an_impossible_recipe_is_refused_before_anything_runs(store, recipe, trained):
     with pytest.raises(UsageError, match="no training"):
-        ensure(recipe, recipe.replace(length="0ep"), store=store, workers=1)
+        ensure(recipe, recipe.replace(length="0.001ep"), store=store, workers=1)
     assert trained == []
 
 

@@ -148,6 +148,13 @@ def test_impossible_lengths_are_refused_with_the_fix(change, match):
         on_digits().replace(**change).clock()
 
 
+def test_what_is_no_training_and_no_seeds_is_refused_when_the_recipe_is_made():
+    with pytest.raises(UsageError, match=r"Recipe.length='0.0ep': this is no training; give epochs \('40ep'\)"):
+        on_digits().replace(length="0.0ep")
+    with pytest.raises(UsageError, match=r"Recipe.seeds=0: give ps.Seeds\(init=0"):
+        on_digits().replace(seeds=0)
+
+
 def test_recipes_hold_values_only():
     with pytest.raises(UsageError):
         on_digits().replace(interventions=(Value(),))

@@ -115,6 +115,14 @@ def test_data_link_holds_the_csv_file(page):
     assert base64.b64decode(encoded[0]) == (page.parent / "data/error.csv").read_bytes()
 
 
+def test_only_points_of_several_replicates_are_said_to_be_shaded(study, results):
+    drawn = report._draw(study.figures[0], results)
+    plot, first = drawn.figure.plot, drawn.table[0]
+    assert "Shaded: " in drawn.explained
+    single = [row for row in drawn.table if row[plot.replicate] == first[plot.replicate]]
+    assert replace(drawn, table=single).explained == drawn.figure.caption
+
+
 def test_claims_stand_below_the_figures_that_they_are_about(study, results, tmp_path):
     error, absent = study.figures
     shown = replace(error, claims=study.claims[:2])

@@ -36,17 +36,22 @@ from prunescope.runs.store.store import Store
 from prunescope.studies.claim import judge_all
 from prunescope.studies.groups import column
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.source import are_images
 from prunescope.tasks.data.tensors import Names
-from prunescope.tasks.network import Prunable
+from prunescope.tasks.network import Network, Prunable
+from prunescope.tasks.recalibration import STATISTICS
 from prunescope.tasks.targets import Target
 from prunescope.tasks.task import CLASSES
 
 STORE = "prunescope-store"
-NEEDS = "twins={} are trained by a recipe: give recipe=, or --recipe my_recipe.py, or a dense network that is a run"
+NEEDS = """twins={} are trained by a recipe: give recipe=, or --recipe my_recipe.py, or a dense network that is a run
+A file my_recipe.py may say, after `import prunescope as ps`:
+  task = ps.Task.from_module(Net, train=(x, y), test=(test_x, test_y))
+  recipe = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=128, length="40ep")"""
 SHARED = "the recipe goes on from a state, which whatever it trains would share; give that of a fresh start"
 NO_TRAINING_DATA = (
-    "No training examples were given: where statistics of normalization are estimated anew, the inputs of the test "
-    "examples are used, without their labels."
+    "No training examples were given: statistics of normalization are estimated anew, for the barrier, from the inputs "
+    "of the test examples, without their labels."
 )
 
 
@@ -65,7 +70,7 @@ def audit(
     delta: float = 1.0,
     split: SplitName = "test",
     why: int = 0,
-    corruptions: bool | Sequence[str] = (),
+    corruptions: bool | str | Sequence[str] = (),
     shifted: Any = None,
     target: Target = CLASSES,
     classes: int | None = None,
@@ -102,7 +107,7 @@ def audit(
     delta: points of error that a class or group may lose at what is called a safe sparsity.
     split: whose examples are looked at.
     why: on how many examples flatness, barriers and layers are looked at; 0 leaves them out, 512 is usual.
-    corruptions: names in CORRUPTIONS, such as "blur", or True for all: the same tables under their five severities.
+    corruptions: names in CORRUPTIONS, such as "blur", or True or "all": the same tables under their five severities.
     shifted: another data set with the same classes, as test is: the same tables on its test examples.
     target, classes, class_names, prunable, output: as of `Task.from_module`.
     layout: how networks get the examples of a source of several parts.
@@ -133,7 +138,18 @@ def audit(
     known = {kind: {name: found.states[name] for name in things} for kind, things in kinds.items()}
     before = found.states["dense"]
     check_twins(before, known["pruned"], known["twins"])
-    data = task_of(before).data
+    task, conditions = task_of(before), corruptions_named(corruptions)
+    data = task.data
+    if not task.target.classifies:
+        raise UsageError(
+            f"an audit counts answers, of which there are none for the target {task.target!r}; audit a network with "
+            "target=ps.Classes() or ps.Binary(), and compare the losses of others in a study of your own"
+        )
+    if conditions and not are_images(shape := data.source.load().test_x.shape):
+        raise UsageError(
+            f"corruptions={corruptions!r} are of pictures [1 or 3, H, W], and these examples have shape {list(shape)}; "
+            "leave corruptions out, and give other examples as shifted="
+        )
     other = read(shifted, class_names=class_names or data.source.class_names or None)
     counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     plan = Audit(
@@ -144,8 +160,11 @@ def audit(
         delta=delta,
         split=split,
         why=why,
-        conditions={**corruptions_named(corruptions), **_shifted(other, data.source.class_names)},
-        notes=(*found.notes, *((NO_TRAINING_DATA,) if lacks_training else ())),
+        conditions={**conditions, **_shifted(other, data.source.class_names)},
+        notes=(
+            *found.notes,
+            *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
+        ),
         doubts=tuple(doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls")))),
     )
     check_inputs(plan.states, split)
@@ -171,6 +190,11 @@ def _check(*, groups: object, gate: object, delta: float, why: int, split: str) 
         raise UsageError(f"why={why!r} is no number of examples; give 0 or more, 512 is usual")
     if split not in get_args(SplitName):
         raise UsageError(f"split={split!r} is none of {', '.join(get_args(SplitName))}")
+
+
+def _normalizes(network: Network) -> bool:
+    """Whether a network has statistics that are estimated anew."""
+    return any(name.rpartition(".")[2] in STATISTICS for name, _ in network.bare().named_buffers())
 
 
 def _shifted(other: Examples | None, names: tuple[str, ...]) -> dict[str, Condition]:

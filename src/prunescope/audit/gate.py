@@ -122,10 +122,10 @@ def line(row: Line) -> str:
 
 
 def junit(rows: Sequence[Line], name: str) -> str:
-    """The rows as JUnit XML: what breaks a bound is a failure, what cannot be told is skipped."""
-    kinds = {"broken": "failure", "cannot tell": "skipped"}
+    """The rows as JUnit XML: what breaks a bound is a failure, what cannot be told an error, as of the exit code."""
+    kinds = {"broken": "failure", "cannot tell": "error"}
     answers = Counter(row["answer"] for row in rows)
-    counts = {"tests": len(rows), "errors": 0, "failures": answers["broken"], "skipped": answers["cannot tell"]}
+    counts = {"tests": len(rows), "errors": answers["cannot tell"], "failures": answers["broken"], "skipped": 0}
     suite = ElementTree.Element("testsuite", {"name": name, **{key: str(value) for key, value in counts.items()}})
     for row in rows:
         title = f"{row['bound']}, {row['group']}"

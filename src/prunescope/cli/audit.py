@@ -98,7 +98,9 @@ def audit(
     from prunescope.runs.store.store import Store
     from prunescope.studies.load import recipe_of
     from prunescope.studies.own import TARGETS, source_named
+    from prunescope.studies.report import require_folder
 
+    require_folder(out or options.REPORTS)
     if twin and twins is not None:
         raise UsageError("--twin names twins and --twins trains some; leave one of the two out")
     kind = _one_of("--target", target, TARGETS)()
@@ -118,7 +120,7 @@ def audit(
         delta=delta,
         split=split_name,
         why=why,
-        corruptions=corruptions == "all" or [name.strip() for name in (corruptions or "").split(",") if name],
+        corruptions=corruptions if corruptions == "all" else [w.strip() for w in (corruptions or "").split(",") if w],
         shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
         target=kind,
         store=folder,

@@ -77,6 +77,7 @@ def run(
     null: options.Null = False,
     executor: options.Executor = "processes",
     address: options.Address = None,
+    plan: Annotated[bool, typer.Option("--plan", hidden=True)] = False,
 ) -> None:
     """Train what is missing, evaluate, judge, and write the report.
 
@@ -84,6 +85,8 @@ def run(
 
     Example: `prunescope run quickstart`, then `prunescope run quickstart -s levels=8`
     """
+    if plan:
+        raise UsageError(f"`prunescope plan {study}` says what it needs and costs; leave --plan out to run it")
     machine = Machine(workers, device, engine, stack, options.ray_of(executor, address))
     order = order_of(study, scale, changes, settings, null, most_of(until_decided, most))
     command = command_of(["run", study], order, changes, settings, folder)

@@ -179,12 +179,12 @@ CORRUPTIONS: tuple[type[Corruption], ...] = (GaussianNoise, Blur, Brightness, Co
 
 
 def corruptions_named(names: bool | str | Sequence[str]) -> dict[str, Corruption]:
-    """Every severity of the corruptions, as "blur 3"; True names all. Raises UsageError for another name."""
+    """Every severity of the corruptions, as "blur 3"; True and "all" name all. Raises UsageError for another name."""
     known = {re.sub(r"(?<=[a-z])(?=[A-Z])", "-", kind.__name__).lower(): kind for kind in CORRUPTIONS}
-    given = known if names is True else names or ()
+    given = known if names is True or names == "all" else names or ()
     listed = [given] if isinstance(given, str | int) else list(given)
     if odd := [name for name in listed if name not in known]:
-        raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}")
+        raise UsageError(f"{odd[0]!r} is no corruption; there are {', '.join(known)}, or all")
     return {f"{name} {severity}": known[name](severity=severity) for name in listed for severity in range(1, 6)}
 
 

@@ -20,7 +20,7 @@ from prunescope.base.records import Records, columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim, require_all
-from prunescope.studies.plot import Lines, Plot, Row, Table
+from prunescope.studies.plot import Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of, require_quantities
 from prunescope.studies.results import Node, Results
 
@@ -140,11 +140,6 @@ class Figure:
                     f"figure {self.name!r} has two rows with the labels {dict(some)}, which would be one point, or one "
                     "curve; give each arm a name of its own"
                 )
-
-    @property
-    def explained(self) -> str:
-        """The caption, and what is shaded."""
-        return f"{self.caption} Shaded: {self.plot.shaded}." if isinstance(self.plot, Lines) else self.caption
 
     def table(self, results: Results) -> Records:
         """All rows."""

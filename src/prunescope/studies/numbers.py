@@ -79,6 +79,8 @@ def summary_of(report: Path) -> dict[str, Any]:
     if not path.is_file():
         below = sorted(str(one.parent) for one in Path(report).glob("*/summary.json"))
         hint = f"give one of {', '.join(below[:5])}" if below else "give the folder of a report"
+        if not Path(report).exists():
+            raise UsageError(f"there is no folder {report}; {hint}")
         raise UsageError(f"{report} holds no summary.json; {hint}")
     found = plain(path.read_bytes())
     claims = found.get("claims") if isinstance(found, dict) else None

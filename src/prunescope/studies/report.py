@@ -30,7 +30,7 @@ from prunescope.studies.claim import Verdict, judge_all, unmet
 from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, csv_text
-from prunescope.studies.plot import Listing, NothingToDraw, Table
+from prunescope.studies.plot import Lines, Listing, NothingToDraw, Table
 from prunescope.studies.region import Outcome
 from prunescope.studies.registration import Registration
 from prunescope.studies.results import Results
@@ -86,6 +86,15 @@ class _Drawn:
         return isinstance(self.figure.plot, Listing)
 
     @property
+    def explained(self) -> str:
+        """The caption, and what is shaded where a point has several replicates."""
+        plot, caption = self.figure.plot, self.figure.caption
+        if not isinstance(plot, Lines):
+            return caption
+        points = {tuple(row.get(name) for name in (plot.panel, plot.series, plot.x)) for row in self.table}
+        return f"{caption} Shaded: {plot.shaded}." if len(points) < len(self.table) else caption
+
+    @property
     def layout(self) -> str:
         """How the page lays its panels out: "single", "wide" where three beside each other are too small to read."""
         if len(self.panels) == 1:
@@ -115,6 +124,7 @@ def write(
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
     command: how to make the report again. registered: what was claimed before the first run.
     """
+    require_folder(folder)
     verdicts = judge_all(study.claims, results, study.rule)
     marks, extent = registered.marks if registered else {}, str(study.extent or "")
     verdicts = tuple(replace(v, extent=extent, since=marks.get(v.claim.name, "")) for v in verdicts)
@@ -153,6 +163,12 @@ def write(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
     return Written(Path(folder) / "index.html", verdicts, sentence, failed)
+
+
+def require_folder(folder: Path) -> None:
+    """Raises UsageError where a file stands in the place of a report's folder, or of one above it."""
+    if file := next((path for path in (Path(folder), *Path(folder).parents) if path.is_file()), None):
+        raise UsageError(f"{file} is a file, and a report is a folder; name another one")
 
 
 def framed(page: Path) -> str:

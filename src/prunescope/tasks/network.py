@@ -142,13 +142,20 @@ def network(
 
 
 def network_of(
-    factory: Callable[[], nn.Module] | nn.Module,
+    factory: Callable[[], nn.Module] | nn.Module | str,
     *,
     revision: int = 1,
     prunable: Prunable | None = None,
     output: int | str | None = None,
 ) -> Network:
-    """The `Network` of a user's own factory, or of an instance, whose weights then start every replicate."""
+    """The `Network` of a user's own factory, by itself or its import path; or of an instance, whose weights start all.
+
+    Raises UsageError for what is none of these.
+    """
+    if isinstance(factory, str):
+        return network(factory, revision=revision, prunable=prunable, output=output)
+    if not callable(factory):
+        raise UsageError(f"{factory!r} is no network; give a class, a function, a module, or 'my_module:Net'")
     code = type(factory) if isinstance(factory, nn.Module) else factory
     while hasattr(code, "func"):
         code = code.func

@@ -178,7 +178,7 @@ class Task(Importing):
     @classmethod
     def from_module(
         cls,
-        factory: Callable[[], nn.Module] | nn.Module,
+        factory: Callable[[], nn.Module] | nn.Module | str,
         *,
         train: Any,
         test: Any,
@@ -197,7 +197,7 @@ class Task(Importing):
     ) -> Self:
         """The task of a user's own network on the user's own data.
 
-        factory: returns a fresh module at each call; the weights of an instance start every replicate.
+        factory: returns a fresh module at each call, or its import path; an instance's weights start every replicate.
         train, test: (x, y), a Dataset, a DataLoader, or a dataset of Hugging Face; see `tasks/data/tensors.own`.
         target: what y is: Classes(), Binary(), MultiLabel(), Regression() or Sequence().
         loss: a function (outputs [N, ...], y [N, ...]) -> loss [N], or its import path; None stands for the target's.

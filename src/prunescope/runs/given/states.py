@@ -26,9 +26,9 @@ from prunescope.runs.store.store import Store
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import Names, own
-from prunescope.tasks.model import Network, network, network_of
+from prunescope.tasks.model import Network, network_of
 from prunescope.tasks.network import Prunable, with_prunable
-from prunescope.tasks.targets import Target
+from prunescope.tasks.targets import Target, require_target
 from prunescope.tasks.task import CLASSES, Data, Task
 
 EXAMPLES = 8
@@ -79,6 +79,7 @@ class Examples:
 
         Raises UsageError for training examples without test examples, and for what is no examples.
         """
+        require_target(target)
         if test is None and train is None:
             return None
         if test is None:
@@ -188,7 +189,7 @@ def _networks(examples: Examples, like: Any, prunable: Prunable | None, output: 
     inputs = examples.data.source.load().test_x
     example = inputs.take(torch.arange(min(EXAMPLES, len(inputs))))
     if like is not None and not isinstance(like, Network):
-        like = network(like) if isinstance(like, str) else network_of(like)
+        like = network_of(like)
 
     def dress(net: Network) -> Network:
         net = net.replace(layout=examples.layout) if examples.layout is not None else net

@@ -1,8 +1,9 @@
 """A recipe: everything that can change the result of a run."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
@@ -17,6 +18,8 @@ from prunescope.training.optim import Optimizer
 from prunescope.training.samplers import Sampler
 from prunescope.training.schedules import Schedule
 from prunescope.training.stopping import AtEnd, Stop
+
+NO_TRAINING = "this is no training; give epochs ('40ep') or iterations ('500it')"
 
 
 class Fresh(Value):
@@ -60,6 +63,7 @@ class Recipe(Value):
 
     by_id: ClassVar[bool] = True
     added: ClassVar[frozenset[str]] = frozenset({"drop_last", "sampler"})
+    field_hints: ClassVar[Mapping[str, str]] = {"seeds": "give ps.Seeds(init=0, order=0), or ps.replicate(0)"}
 
     task: Task
     optimizer: Optimizer
@@ -75,6 +79,13 @@ class Recipe(Value):
     seeds: Seeds = Seeds()
     drop_last: bool = False
     sampler: Sampler | None = None
+
+    @field_validator("length")
+    @classmethod
+    def _trains(cls, length: str) -> str:
+        if length.endswith("%") or not float(length[:-2]):
+            raise ValueError(NO_TRAINING)
+        return length
 
     @property
     def train_examples(self) -> int:
@@ -94,8 +105,8 @@ class Recipe(Value):
                 f"use a batch of at most {examples}, or drop_last=False"
             )
         length = Clock(epoch_steps, 0).steps(self.length)
-        if length < 1 or self.length.endswith("%"):
-            raise UsageError(f"length={self.length!r} is no training; give epochs ('40ep') or iterations ('500it')")
+        if length < 1:
+            raise UsageError(f"length={self.length!r}: {NO_TRAINING}")
         clock = Clock(epoch_steps, length)
         if clock.steps(self.begin) > length:
             raise UsageError(f"begin={self.begin!r} lies after length={self.length!r}; rewind to an earlier position")

@@ -18,7 +18,7 @@ from prunescope.tasks.data.groups import groupings
 from prunescope.tasks.data.layout import Layout, packed
 from prunescope.tasks.data.reading import Pair, pair
 from prunescope.tasks.data.source import Arrays, Content, Source
-from prunescope.tasks.targets import Classes, Target, Weighted
+from prunescope.tasks.targets import Classes, Target, Weighted, require_target
 
 Names = Sequence[str] | Mapping[Any, str]
 """Names of classes 0, 1, ..., or of the labels that stand for them."""
@@ -94,6 +94,7 @@ def own(
     Raises: UsageError if anything does not fit; nothing is written then.
     """
     target = Classes() if target is None else target
+    require_target(target)
     given = {"train": train, "test": test} if train is not None else {"test": test}
     pairs = {name: pair(data, name=name) for name, data in given.items()}
     _check_columns(next(iter(pairs.values())).x, pairs["test"].x)

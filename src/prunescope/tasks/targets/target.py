@@ -94,7 +94,7 @@ class Target(Value):
     def require_classes(self, what: str) -> None:
         """Raises UsageError, naming `what`, for a target without one class an example."""
         if not self.classifies:
-            raise self._impossible(what, "one class an example", "leave it out")
+            raise self._impossible(what, "one class an example", f"leave {what} out")
 
     def require_shares(self, what: str) -> None:
         """Raises UsageError, naming `what`, for a target whose error is no fraction, so that percent mean nothing."""
@@ -122,6 +122,16 @@ class Target(Value):
 
     def _impossible(self, what: str, need: str, fix: str) -> UsageError:
         return UsageError(f"{what} needs {need}, and the target of the task is {type(self).__name__}; {fix}")
+
+
+def require_target(given: object) -> None:
+    """Raises UsageError for what is no target, such as the class or the name of one."""
+    if not isinstance(given, Target):
+        shown = f"{given.__name__} (a class)" if isinstance(given, type) else repr(given)
+        raise UsageError(
+            f"target={shown} is no target; give ps.Classes(), ps.Binary(), ps.MultiLabel(), ps.Regression() or "
+            "ps.Sequence()"
+        )
 
 
 def is_whole(y: Tensor) -> bool:
