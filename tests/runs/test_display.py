@@ -43,11 +43,11 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     out = io.StringIO()
     screen = display_on(Console(file=out, width=80))
     assert isinstance(screen, ProgressLines)
-    for _ in range(21):
-        screen.update(STATUS)
+    for second in range(60):
+        screen.update(replace(STATUS, seconds_left=200.0 - min(second, 20)))
         now[0] += 1.0
     lines = out.getvalue().splitlines()
-    assert len(lines) == 3
+    assert len(lines) == 3  # after 20 s nothing is new
     assert all(part in lines[0] for part in PARTS)
 
 

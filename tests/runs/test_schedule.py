@@ -1,3 +1,4 @@
+import pytest
 from specimens import recipe as make_recipe
 from specimens import risk
 
@@ -37,6 +38,20 @@ def test_the_longest_remaining_path_comes_first(store, recipe):
     assert recorder.given.index(long[2].id) < recorder.given.index(risk(short).id)
     assert len(recorder.given) == 7
     assert schedule.status().runs_done == 5
+
+
+def test_what_stands_still_takes_at_least_as_long_again(store, recipe, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(queue.time, "monotonic", lambda: now[0])
+    left = plan([recipe], store)
+    schedule = WorkQueue(left, {recipe.id: 40.0}, Display())
+    schedule.running[0] = [recipe.id]
+    told = []
+    for now[0] in (1.0, 30.0, 60.0, 90.0):
+        told.append(schedule.status().seconds_left)
+    assert told == [40.0, 40.0, 60.0, 90.0]
+    schedule.receive(Message(recipe.id, "beat", steps=recipe.steps // 2))
+    assert schedule.status().seconds_left == pytest.approx(40.0 * (1 - (recipe.steps // 2) / recipe.steps))
 
 
 def test_thousands_of_pieces_of_work_are_scheduled_at_once(store):

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from prunescope.studies.report import Written
     from prunescope.studies.study import Study
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 20.0
 MOST = 20
 """Replicates at most, where they are added until claims are decided."""
 
@@ -148,8 +148,9 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
 
 @contextlib.contextmanager
 def patience() -> Iterator[None]:
-    """Says after some seconds that a plan is long; it can be stopped like anything else."""
-    note = threading.Timer(PATIENCE_SECONDS, messages().print, ["the plan has many runs; Ctrl-C stops planning"])
+    """Says that planning takes long where it does, whatever the reason; it can be stopped like anything else."""
+    text = f"planning takes more than {PATIENCE_SECONDS:g} s; Ctrl-C stops it"
+    note = threading.Timer(PATIENCE_SECONDS, messages().print, [text])
     note.daemon = True
     note.start()
     try:

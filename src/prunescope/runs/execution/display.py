@@ -92,19 +92,20 @@ class ProgressBars(Display):
 
 
 class ProgressLines(Display):
-    """Prints a line at most every ten seconds, for logs and pipes."""
+    """Prints a line at most every ten seconds, for logs and pipes; none that says what the last one said."""
 
     def __init__(self, console: Console) -> None:
         """Prints to `console`."""
-        self.console, self.printed = console, float("-inf")
+        self.console, self.printed, self.line = console, float("-inf"), ""
 
     def update(self, status: WorkStatus) -> None:
         """Prints a line if it is time for one."""
         now = time.monotonic()
         if now - self.printed >= LINE_SECONDS:
-            self.printed = now
             running = "; ".join(f"{name} {100 * share:.0f} %" for name, share in status.running.values())
-            self.note(f"{summary(status)}{': ' if running else ''}{running}")
+            if (line := f"{summary(status)}{': ' if running else ''}{running}") != self.line:
+                self.printed, self.line = now, line
+                self.note(line)
 
     def note(self, text: str) -> None:
         """Prints a line."""

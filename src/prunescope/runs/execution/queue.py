@@ -64,6 +64,7 @@ class WorkQueue:
         self.deaths: set[str] = set()  # work during which, by itself, a worker died
         self.began, self.reached, self.total = time.monotonic(), 0.0, sum(seconds.values())
         self.moves: float | None = None  # since when workers, who have to start first, say something
+        self.progress = 0.0, self.began  # how far it was when it last went on, and when that was
         impossible = plan.downstream(plan.failed)
         self._drop([key for key in plan.work if key in impossible])
         for key in plan.work:
@@ -150,6 +151,8 @@ class WorkQueue:
         moved = now - (self.moves or now)
         is_measured = reached > 0.02 * self.total and moved > 3
         pace = reached / moved if is_measured else float(max(1, len(self.running)))
+        if reached > self.progress[0]:
+            self.progress = reached, now
         runs = sum(key in self.plan.jobs for key in self.ended)
         return WorkStatus(
             runs_done=runs,
@@ -157,7 +160,8 @@ class WorkQueue:
             readings_done=len(self.ended) - runs,
             readings=len(self.plan.readings),
             seconds=now - self.began,
-            seconds_left=(self.total - reached) / max(pace, 1e-9),
+            # What has stood still for longer than it was to take will take at least as long again.
+            seconds_left=max((self.total - reached) / max(pace, 1e-9), now - self.progress[1]),
             running={worker: self._summary(keys, shares) for worker, keys in self.running.items() if keys},
             failed=sum(not well for well in self.ended.values()),
         )
