@@ -77,6 +77,22 @@ def test_a_layer_without_bias_with_more_axes(making):
 
 
 @makings
+@pytest.mark.parametrize("shape", [(5, 9), (5, 2, 9)])
+def test_what_comes_after_may_work_in_place(making, shape):
+    """As nn.ReLU(inplace=True) does in many classifiers."""
+    mask, layer, x = random_mask(6, 9, 0.5), nn.Linear(9, 6), drawn(*shape)
+    sparse = SparseLinear(layer, products.pattern_of(mask, making))
+    values = sparse.weight.detach().requires_grad_()
+    sparse._parameters["weight"] = values
+    weight = (layer.weight.detach().double() * mask).requires_grad_()
+    ends = sparse(x).relu_().square(), (x.double() @ weight.T + layer.bias.detach().double()).relu().square()
+    torch.testing.assert_close(ends[0].double(), ends[1], rtol=1e-5, atol=1e-5)
+    for end in ends:
+        end.sum().backward()
+    torch.testing.assert_close(values.grad.double(), weight.grad[mask], rtol=1e-5, atol=1e-5)
+
+
+@makings
 def test_the_same_pattern_gives_the_same_bits(making):
     mask, values, x = random_mask(50, 60, 0.2), None, drawn(60, 133)
     pattern = products.pattern_of(mask, making)

@@ -201,9 +201,10 @@ class SparseLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs [..., out] of inputs [..., in]."""
+        # Transposed here: what a function of one's own returns as a view may not be changed in place (inplace=True).
         y: Tensor = _Sparse.apply(  # type: ignore[no-untyped-call]
             x.reshape(-1, x.shape[-1]), self.weight, self.bias, self.pattern
-        )
+        ).t()
         return y.reshape(*x.shape[:-1], y.shape[-1])
 
 
@@ -213,13 +214,13 @@ class _Sparse(torch.autograd.Function):
         columns = x.t().contiguous()
         ctx.save_for_backward(columns, values)
         ctx.pattern, ctx.biased = pattern, bias is not None
-        return forward(pattern, values, columns, bias).t()
+        return forward(pattern, values, columns, bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         columns, values = ctx.saved_tensors
-        g = gradient.t().contiguous()
+        g = gradient.contiguous()
         slope, bias = weight_gradient(ctx.pattern, g, columns)
         inputs = None
         if ctx.needs_input_grad[0]:
