@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
@@ -13,6 +14,7 @@ from prunescope.measures import ClassRisk, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.memorization import influences, influential_pairs, memorization
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
+from prunescope.tasks.targets import Binary, Classes
 from prunescope.tasks.task import Data, Task
 
 
@@ -149,3 +151,19 @@ def test_class_risk_against_one_example_after_the_other(problem):
         assert float(found["examples"][c]) == len(wrong[c])
         assert float(found["error"][c]) == pytest.approx(share(wrong[c]))
         assert float(found["loss"][c]) == pytest.approx(share(loss[c]), rel=1e-5)
+
+
+def test_probabilities_of_one_logit_and_of_weighted_examples():
+    draw = torch.Generator().manual_seed(0)
+    x, weights = torch.randn(12, 4, generator=draw), torch.rand(12, generator=draw)
+    for target, outputs, y in ((Binary(), 1, torch.arange(12) % 2), (Classes(), 3, torch.arange(12) % 3)):
+        task = Task.from_module(nn.Linear(4, outputs), train=(x, y), test=(x, y), target=target, weights=weights)
+        problem = task.load(Seeds(), task.data.source.load())
+        state = problem.model.fresh(0)
+        values = OutOfSample().measure(problem, state)
+        scores = x.double() @ state.params["weight"].double().T + state.params["bias"].double()
+        for row, label in enumerate(y.tolist()):
+            each = [0.0, float(scores[row])] if outputs == 1 else scores[row].tolist()
+            expected = math.exp(each[label]) / sum(math.exp(score) for score in each)
+            assert float(values["probability"][row]) == pytest.approx(expected, rel=1e-5)
+            assert int(values["prediction"][row]) == each.index(max(each))

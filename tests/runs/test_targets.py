@@ -19,6 +19,7 @@ from prunescope.measures import (
     Halves,
     HessianTraceEstimate,
     Labels,
+    OutOfSample,
     Risk,
     Sample,
     SeenUnseen,
@@ -281,6 +282,7 @@ def test_what_a_target_cannot_have_is_refused_by_name_before_anything_runs(name)
     for measure, words in (
         (EL2N(), "EL2N needs"),
         (ClassRisk(), "every class needs"),
+        (OutOfSample(), "of the label needs"),
         (SeenUnseen(), "gets right needs"),
     ):
         with pytest.raises(UsageError, match=f"{words}.* the target of the task is {kind}"):

@@ -65,6 +65,13 @@ def inspected(factory, *, batch=16, train=96, classes=3, **more):
     return inspection
 
 
+def from_zero(net):
+    """A network whose head begins at 0, so that fresh outputs say nothing of it."""
+    for leaf in net.b.parameters():
+        nn.init.zeros_(leaf)
+    return net
+
+
 REFUSED = {
     "named tensor": (Normed, {"output": "logits"}, r"Normed returns a tensor, .*output='logits'; leave output= out"),
     "tuple": (Pair, {}, r"Pair returns a tuple;.*output=0, output=1"),
@@ -83,6 +90,8 @@ REFUSED = {
     "float64": (Double, {}, r"a\.weight of Double is float64; parameters must be float32: call \.float\(\)"),
     "half precision": (lambda: Net().half(), {}, r"is float16; parameters must be float32"),
     "nothing trains": (Untrainable, {}, r"no trainable parameter \(4 are frozen\); set requires_grad"),
+    "examples mix before a head of zeros": (lambda: from_zero(Mixing()), {}, "influence each other"),
+    "draws before a head of zeros": (lambda: from_zero(AlwaysDrawing()), {}, "other outputs for the same examples"),
     "examples mix": (Mixing, {}, r"influence each other in Mixing in evaluation mode.*running statistics"),
     "examples mix in a norm": (
         Batchwise,

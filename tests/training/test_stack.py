@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from stack_lab import SPARSE, Drawing, Dropping, Odd, assert_close, check, together
+from stack_lab import SPARSE, Drawing, Dropping, FromZero, Odd, assert_close, check, together
 from test_interventions import EVERY, OWN, program_for, tensors
 
 from prunescope.base.streams import replicate
@@ -100,6 +100,11 @@ def test_chunks_never_change_bits(lab, monkeypatch):
         for one, other in zip(ends[0], others, strict=True):
             left, right = tensors(one.progress), tensors(other.progress)
             assert all(torch.equal(leaf, right[name]) for name, leaf in left.items())
+
+
+def test_a_head_that_begins_at_zero_hides_no_wrong_method(lab):
+    program = lab.program(problem=lab.problem(network_of(FromZero)), optimizer=SGD(momentum=0.9))
+    check(lab, different(program), sparsities=[0.0, 0.0, 0.0])
 
 
 def test_what_is_given_is_left_alone(lab):

@@ -81,18 +81,24 @@ class EL2N(Measure):
 class OutOfSample(Measure):
     """The probability of the label used and the prediction, of all training examples of the task, evaluation mode.
 
-    probability: float32 [N], the softmax at the label used. prediction: int64 [N]. seen: bool [N], whether the run was
-    trained on the example, so that the other two say nothing new. For classifiers with one logit a class.
+    probability: float32 [N], of the label used. prediction: int64 [N]. seen: bool [N], whether the run was trained on
+    the example, so that the other two say nothing new.
 
     Source: Northcutt et al. 2021, section 3 (self-confidence, by cross-validation).
     """
 
+    def require(self, task: Task) -> None:
+        """Refuses a target without one class an example."""
+        task.target.require_classes("the probability of the label")
+
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """Three tensors over the examples of the pool, those that a subset left out included."""
-        scores = logits(problem, weights, problem.pool)
+        target, outputs = problem.target, logits(problem, weights, problem.pool)
+        target.require_classes("the probability of the label")
+        labels = target.labels(problem.pool.y)
         return {
-            "probability": scores.softmax(1).gather(1, problem.pool.y[:, None])[:, 0],
-            "prediction": scores.argmax(1),
+            "probability": target.probabilities(outputs).gather(1, labels[:, None])[:, 0],
+            "prediction": target.prediction(outputs),
             "seen": torch.isin(problem.pool.index, problem.train.index),
         }
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from prunescope.base.errors import UsageError
+from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 
 Place = tuple[dict[str, Tensor], str, str]
@@ -31,6 +32,19 @@ def fill(places: list[Place], tensors: Tree) -> None:
     """Puts tensors in their places, as `torch.func.functional_call` does, but without a search at each call."""
     for store, key, name in places:
         store[key] = tensors[name]
+
+
+def without_zeros(params: Tree, seed: int = 0) -> Tree:
+    """The parameters with small random numbers in the place of zeros.
+
+    A head or a branch that begins at 0 hides from every look at outputs what comes before it.
+    """
+    moved = dict(params)
+    for name, leaf in params.items():
+        if bool((zero := leaf == 0).any()):
+            draw = torch.randn(leaf.shape, generator=stream(seed, "in the place of zeros", name))
+            moved[name] = torch.where(zero, 0.1 * draw.to(leaf), leaf)
+    return moved
 
 
 def close(one: Tensor, other: Tensor, tolerance: float, *, least: float = 1e-7) -> bool:

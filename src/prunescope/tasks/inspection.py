@@ -16,6 +16,7 @@ from prunescope.base.streams import stream
 from prunescope.base.tree import equal, leaves_of
 from prunescope.tasks import examined
 from prunescope.tasks.examined import LOSSES, loss_name, some
+from prunescope.tasks.functional import without_zeros
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.task import Problem
 
@@ -87,6 +88,9 @@ def inspect_problem(problem: Problem) -> Inspection:
         outputs = apply(x, train=False)
         examined.check_outputs(name, outputs, problem)
         problem.target.require_fit(outputs, y, problem.classes)
+        weights, before = (state.replace(params=without_zeros(state.params)) for state in (weights, before))
+        apply = examined.Passes(problem, weights, name)
+        outputs = apply(x, train=False)
         examined.check_alone(name, apply, x, outputs)
         examined.check_whole(name, problem, weights, x, outputs)
         training = apply(x, train=True)

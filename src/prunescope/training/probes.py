@@ -51,7 +51,7 @@ class Probe(Value):
         return test
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
-        """One row. running_loss: mean training loss since the last epoch began, nats (0 at the start)."""
+        """One row. running_loss: mean loss of the batches since the last epoch began, nats (0 at the start)."""
         raise NotImplementedError
 
     def row(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:

@@ -108,3 +108,10 @@ def test_reading_that_takes_long_says_how_far_it_is(capsys, monkeypatch):
     own(Pairs(), (X, Y))
     text = capsys.readouterr().err
     assert "reading train: 3 of 12" in text and "reading train: 12, done" in text
+
+
+def test_sparse_examples_are_refused_whatever_holds_them():
+    rows = [(x.to_sparse(), int(y)) for x, y in zip(X, Y, strict=True)]
+    for data in (rows, DataLoader(rows, batch_size=None)):
+        with pytest.raises(UsageError, match=r"give dense real numbers, e.g. x.to_dense\(\)"):
+            own(data, (X, Y))

@@ -214,6 +214,8 @@ def _size(row: Any) -> int:
     """Bytes of an example, as far as its arrays say so."""
     if isinstance(row, Mapping | tuple | list):
         return sum(_size(part) for part in (row.values() if isinstance(row, Mapping) else row))
+    if isinstance(row, Tensor):  # of which a sparse one has no `nbytes`
+        return row.numel() * row.element_size()
     return int(getattr(row, "nbytes", 8))
 
 

@@ -21,7 +21,7 @@ from torch.func import vmap
 from prunescope.base import tree
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import fill, places_of
+from prunescope.tasks.functional import fill, places_of, without_zeros
 from prunescope.tasks.model import Model
 from prunescope.training.engines.stacked.modules import StackedDropout, StackedLinear, stacked
 
@@ -139,7 +139,8 @@ def _equal(method: type[Forward], model: Model, x: Tensor) -> bool:
 
 
 def _agrees(method: type[Forward], model: Model, x: Tensor) -> bool:
-    members = [tuple(tree.to(_cast(part, x.dtype), x.device) for part in model.init(seed)) for seed in (0, 1)]
+    drawn = [(without_zeros(params, seed), buffers) for seed in (0, 1) for params, buffers in [model.init(seed)]]
+    members = [tuple(tree.to(_cast(part, x.dtype), x.device) for part in parts) for parts in drawn]
     draws, xs = (3, 4), torch.stack([x, x.flip(0)])
     params, buffers = (tree.stack(parts) for parts in zip(*members, strict=True))
     got = _outcome(params, lambda p: method(model).apply(p, buffers, xs, draws))
