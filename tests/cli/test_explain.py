@@ -45,6 +45,14 @@ def test_a_network_by_name_is_explained(command, tmp_path):
     result = command("explain", *words, "-s", "levels=1", "-s", "replicates=2", "--workers", 1, "--out", "out")
     assert result.exit_code == 0, result.output
     assert summary(tmp_path / "out")["settings"]["epochs"] == 1
+    training = "trained by SGD(momentum=0.0, weight_decay=0.0) and Constant(lr=0.1), batches of 64"
+    for text in (result.output, (tmp_path / "out" / "README.md").read_text()):
+        assert f"{training}, length 1ep" in " ".join(text.split())
+    assert "yours: -s optimizer.momentum=0.9" in result.output
+    own = ("-s", "optimizer.momentum=0.9", "-s", "schedule.lr=0.01", "-s", "batch=128", "-s", "optimizer.kind=Adam")
+    changed = command("explain", *words, *own[2:], "--plan")
+    assert "Adam(" in changed.output and "Constant(lr=0.01), batches of 128" in changed.output
+    assert "yours:" not in changed.output and command("explain", *words, *own[:6], "--plan").exit_code == 0
 
 
 def test_a_file_and_a_network_at_once_are_refused(command, tmp_path):

@@ -20,6 +20,8 @@ from prunescope.explain.figures import sentence
 from prunescope.explain.study import explain
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.studies.claim import judge, judge_all
+from prunescope.studies.curves import sort_curves
+from prunescope.studies.plots import COLOURS, look
 from prunescope.studies.selection import HALVES, choose_on_half
 from prunescope.studies.statistics import t_interval
 
@@ -217,6 +219,20 @@ def test_the_report_says_which_answers_pruning_loses_beside_another_seed():
     (lost,) = (row for row in rows if row["examples"] == "all" and row["change"] == "lost")
     assert lost["pruning"] == pytest.approx(10.0) and lost["another seed"] == pytest.approx(2 / 3)
     assert figure.table(made_up(made, {}, failed={made.pruned})) == []
+
+
+def test_what_is_drawn_is_one_factor_away_in_colours_of_its_own():
+    (figure,) = (figure for figure in explain(recipe(), levels=2, replicates=2).figures if figure.name == "curves")
+    arms = {}
+    for part in figure.rows:
+        arms.setdefault(part.labels["panel"], {})[part.labels["arm"]] = None
+    assert list(arms["one factor alone"]) == ["dense", "time", "size", "disturbance", "pruned"]
+    but_one = list(arms["all factors but one"])
+    assert (but_one[0], but_one[-1]) == ("dense", "pruned") and [arm.count("+") for arm in but_one[1:-1]] == [2] * 4
+    table = [{"epochs": 1.0, "error": 1.0, **part.labels} for part in figure.rows]
+    for panel, curves in sort_curves(figure.plot, table).items():
+        colours = {look(curve.style)[0] for curve in curves}
+        assert len(colours) == len(arms[panel]) <= len(COLOURS)
 
 
 # -- bad input

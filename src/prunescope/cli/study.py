@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from prunescope.runs.store.store import Store
 
 STUDY = "prunescope.explain.study"
+TRAINING = (
+    "the training is a default, which the next lines name; yours: -s optimizer.momentum=0.9 -s schedule.lr=0.01 "
+    "-s batch=128 --epochs 60, -s optimizer.kind=Adam, or a FILE.py with a Recipe called `recipe`"
+)
 
 
 def plan(
@@ -161,6 +165,8 @@ def explain(
     machine = Machine(workers, device, engine, stack)
     if not file and "network" not in asked:
         messages().print("no FILE and no --network: a small network that ships with prunescope is explained")
+    if not file and not {"optimizer", "schedule"} & asked.keys():
+        messages().print(Text(TRAINING), soft_wrap=True)
     if plan:
         return print_priced(order, folder, machine)
     print_plan(order.study, folder, machine)

@@ -60,10 +60,11 @@ def figures(design: Design, claims: tuple[Claim, ...], controls: Mapping[str, Qu
     )
     parts = _summaries("factor", {**design.parts(error), "all": design.effect(error)})
     drawn = Intervals("factor", "change", "low", "high", zero=True, x_label=f"change of {error.label}, {error.unit}")
+    above = "The same shares as in the table, with their 95 % intervals."
     ways = "Changes of test error against the dense network. Early stopping: at the epoch best for other replicates."
     return (
         Figure("shares", "What pruning changed, by cause", caption=caption, rows=[_shares(design)], plot=Listing()),
-        Figure("intervals", f"The shares in {error.label}", caption=caption, rows=[parts], plot=drawn, claims=claims),
+        Figure("intervals", f"The shares in {error.label}", caption=above, rows=[parts], plot=drawn, claims=claims),
         Figure("arms", "All networks", caption="Means over replicates.", rows=[_arms(design)], plot=Listing()),
         _curves(design),
         *_answers(design),
@@ -120,17 +121,23 @@ def _arms(design: Design) -> Computed:
 
 
 def _curves(design: Design) -> Figure:
-    error, epoch, rows = design.outcomes[0], design.base.clock().epoch_steps, []
-    for cell in design.cells:
-        for runs in zip(*design.chains(cell, design.how.levels), strict=True):
-            epochs = column(runs, "step").map(lambda step: step / epoch)
-            rows.append(Rows({"arm": design.name(cell)}, {"epochs": epochs, "error": design.read(runs, error)}))
+    """The dense and the pruned network beside those that are one factor away from either, a panel each."""
+    error, epoch, rows, flat = design.outcomes[0], design.base.clock().epoch_steps, [], dict[str, None]()
+    for panel, away in (("one factor alone", 1), ("all factors but one", len(design.factors) - 1)):
+        for cell in (c for c in design.cells if c in (DENSE, design.pruned) or len(c) == away):
+            passes, labels = list(zip(*design.chains(cell, design.how.levels), strict=True)), {"panel": panel}
+            flat |= {design.name(cell): None} if len(passes) == 1 else {}
+            for runs in passes:
+                values = {"epochs": column(runs, "step").map(lambda step: step / epoch)}
+                values["error"] = design.read(runs, error)
+                rows.append(Rows(labels | {"arm": design.name(cell)}, values))
     return Figure(
         "curves",
         "The networks as they train",
-        caption="Error on the test examples after every pass of the schedule; networks without time have one pass.",
+        caption="Error on the test examples after every pass of the schedule; dashed: networks that have one pass. The "
+        "dense and the pruned network, and those that are one factor away from one of the two.",
         rows=rows,
-        plot=Lines("epochs", "error", series="arm", y_label=error.label, references=("dense",)),
+        plot=Lines("epochs", "error", series="arm", y_label=error.label, references=tuple(flat), share_y=False),
     )
 
 

@@ -84,7 +84,7 @@ def _study(
     source = recipe.task.data.source
     data = getattr(source, "name", type(source).__name__.lower())
     levels = "1 level" if how.levels == 1 else f"{how.levels} levels"
-    words = f"{recipe.task.network.path} on {data}, {levels}, {how.replicates} replicates"
+    words = f"{recipe.task.network.path} on {data}, {levels}, {how.replicates} replicates; {_training(recipe)}"
     return Study(
         *titled(__doc__),
         settings=how if scale else recipe,
@@ -94,6 +94,16 @@ def _study(
         notes=(start, *_notes(design), *missing),
         head=partial(sentence, design),
     )
+
+
+def _training(recipe: Recipe) -> str:
+    """How a network is trained, in words: optimizer and schedule with what they are set to, batch and length."""
+    parts = []
+    for part in (recipe.optimizer, recipe.schedule):
+        fields = {name: getattr(part, name) for name in type(part).model_fields}
+        said = ", ".join(f"{name}={value!r}" for name, value in fields.items() if value is not False)
+        parts.append(f"{type(part).__name__}({said})")
+    return f"trained by {' and '.join(parts)}, batches of {recipe.batch}, length {recipe.length}"
 
 
 def _smaller(recipe: Recipe, left: Mapping[int, float], how: Pruning) -> tuple[Mapping[int, Network] | None, str]:

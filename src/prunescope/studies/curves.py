@@ -12,12 +12,15 @@ from prunescope.studies import statistics
 from prunescope.studies.plot import Lines, NothingToDraw, Table, by_name, check_columns
 from prunescope.studies.results import Numbers
 
+TURN = 6
+"""Series after which colours come again."""
+
 
 @dataclass(frozen=True)
 class Curve:
     """One series in one panel: x [P], ascending; y [R, P], NaN where a replicate lacks the point.
 
-    style: position of the series in the table, the same in every panel. marked: bool [P], points with a marker.
+    style: number of the series, the same in every panel, for colour and marker. marked: bool [P], points with a marker.
     chosen: bool [P], points that a column names for a star.
     """
 
@@ -32,17 +35,28 @@ class Curve:
 def sort_curves(plot: Lines, table: Table) -> dict[str, list[Curve]]:
     """Curves by panel, in the order of the table; a series has the same style in every panel."""
     check_columns(table, needed=(plot.x, plot.y, plot.series))
-    labels = list(by_name(table, plot.series))
+    styles = _styles(plot, table)
     groups: dict[str, list[Curve]] = {}
     for panel, rows in by_name(table, plot.panel).items():
         for label, of_label in by_name(rows, plot.series).items():
             placed = [row for row in of_label if np.isfinite(number(row[plot.x]))]
-            curve = _curve(plot, placed, label=label, style=labels.index(label))
+            curve = _curve(plot, placed, label=label, style=styles[label])
             if len(curve.x):
                 groups.setdefault(panel, []).append(curve)
     if not groups:
         raise NothingToDraw(f"no value of {plot.y!r} is finite; nothing can be drawn")
     return groups
+
+
+def _styles(plot: Lines, table: Table) -> dict[str, int]:
+    """A number for every series: its place in the table, or a later one where a panel would have a colour twice."""
+    panels = [list(by_name(rows, plot.series)) for rows in by_name(table, plot.panel).values()]
+    styles: dict[str, int] = {}
+    for label in by_name(table, plot.series):
+        beside = {styles[name] % TURN for names in panels if label in names for name in names if name in styles}
+        free = [style for style in range(len(styles) + TURN) if style not in styles.values()]
+        styles[label] = next((style for style in free if style % TURN not in beside), free[0])
+    return styles
 
 
 def _curve(plot: Lines, rows: Table, *, label: str, style: int) -> Curve:
