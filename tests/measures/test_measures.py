@@ -1,6 +1,7 @@
 """The contract of every measure, and each against a slow loop in float64."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -46,6 +47,7 @@ from prunescope.measures import (
 from prunescope.measures.measure import plain
 from prunescope.measures.robustness import OtherData
 from prunescope.tasks.data.signal_noise import signal_noise
+from prunescope.tasks.data.source import InMemory
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -177,9 +179,11 @@ def test_outputs_that_are_not_finite_are_refused(problem, weights):
         Outputs().measure(problem, weights.replace(params=params))
 
 
-def test_neighbours_are_those_of_the_other_half(problem, weights):
-    found = Neighbours(split="test", count=4).measure(problem, weights)["neighbours"].tolist()
-    x, _ = problem.test.batch(torch.arange(len(problem.test)))
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_neighbours_are_those_of_the_other_half(problem, weights, offset):
+    split = replace(problem.train, inputs=InMemory(problem.train.inputs.tensor + offset))
+    found = Neighbours(split="train", count=4).measure(replace(problem, train=split), weights)["neighbours"].tolist()
+    x, _ = split.batch(torch.arange(len(split)))
     rows = x.reshape(len(x), -1).double().tolist()
     for k, nearest in enumerate(found):
         others = sorted((math.dist(rows[k], rows[j]), j) for j in range(len(rows)) if (j - k) % 2)

@@ -70,8 +70,9 @@ class Neighbours(Measure):
         found = torch.empty(len(x), min(self.count, len(x) // 2), dtype=torch.int64, device=x.device)
         for parity in (0, 1):
             mine, others = places[parity::2], places[1 - parity :: 2]
+            there = x[others].double()  # float32 loses distances that are small beside the numbers themselves
             for rows in torch.split(mine, _ROWS):
-                nearest = torch.cdist(x[rows], x[others]).topk(found.shape[1], largest=False).indices
+                nearest = torch.cdist(x[rows].double(), there).topk(found.shape[1], largest=False).indices
                 found[rows] = others[nearest]
         return {"neighbours": found}
 
