@@ -47,6 +47,21 @@ def test_el2n_is_the_distance_to_the_label_used(problem, weights):
     assert bool(problem.train.noisy.any()) and min(found) >= 0 and max(found) <= math.sqrt(2) + 1e-6
 
 
+def test_el2n_keeps_its_digits_where_examples_are_fitted_well():
+    y, margins = torch.arange(20) % 2, torch.linspace(1, 30, 20)
+    x = torch.where(torch.arange(3) == y[:, None], margins[:, None], torch.tensor([0.0, 0.0, 1.0]))
+    task = Task.from_module(
+        lambda: torch.nn.Sequential(torch.nn.Identity(), torch.nn.Linear(3, 3)), train=(x, y), test=(x, y)
+    )
+    loaded = task.load(Seeds(), task.data.source.load())
+    weights = loaded.model.fresh(0).replace(params={"1.weight": torch.eye(3), "1.bias": torch.zeros(3)})
+    found = EL2N(split="train").measure(loaded, weights)["el2n"].tolist()
+    for row, label, el2n in zip(x.double().tolist(), y.tolist(), found, strict=True):
+        others = [math.exp(score - row[label]) for place, score in enumerate(row) if place != label]
+        total = 1 + sum(others)
+        assert el2n == pytest.approx(math.hypot(*others, sum(others)) / total, rel=1e-5)
+
+
 def test_grand_is_the_gradient_norm_over_kept_weights(problem, weights, monkeypatch):
     from prunescope.measures import gradient_trace
 
