@@ -110,7 +110,7 @@ def correlation_by_rate(
         name,
         title,
         caption=f"{kind}'s correlation of mean stability and accuracy over the runs of three targets at one iterative "
-        "rate. The final accuracy is not selected; the best is, on the test set, as in the paper.",
+        "rate. The final accuracy is not selected; the best is, on the test set, as in the authors' code.",
         rows=[rows(y, rate, targets) for y in ("best", "final") for rate, targets in rates.items()],
         plot=ps.Intervals("rate", "estimate", "low", "high", x_label=f"{kind}'s correlation", zero=True),
         claims=tuple(claims),
