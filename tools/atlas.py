@@ -32,10 +32,13 @@ def _head(summaries: dict[Path, dict]) -> Iterator[str]:
     yield ""
     yield (
         "Every claim that was judged from stored runs, at the scale that stands below. A verdict is the interval "
-        "rule's: the 95 % interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. "
-        "\"Reproduced\" alone is for a paper's own setting; where less was run, or the setting is recalled, or Holm's "
-        "correction for all claims of the study leaves nothing, the verdict says so. "
-        "`paper` is what a paper says of this network, `proposed` is ours."
+        "rule's: the interval lies wholly inside (reproduced) or outside (contradicted) the claimed region. It is "
+        "the 95 % one; for equivalence the 90 % one (two one-sided tests), for a median the nearest level that n "
+        "permits, and a higher one where replicates were added until all was decided. Where a paper's claims were "
+        "judged on less than its setting, or the setting is recalled, the verdict says so; a study whose claims "
+        'are all `proposed` has no such setting, and says "reproduced" alone. "Not after Holm": not after the '
+        "correction for all claims of the study. `paper` is what a paper says of this network, `proposed` is "
+        "ours."
     )
     yield ""
     yield "| study | scale, network, data | " + " | ".join(WORDS) + " |"

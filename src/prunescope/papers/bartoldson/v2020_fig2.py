@@ -133,8 +133,9 @@ def _arms(panel: str, runs: Comparison, size: EventSize) -> Claims:
 build = builder(
     __doc__,
     _figures,
-    "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the paper; the "
-    "final one is not selected. The paper's correlations are over the three pruned arms.",
+    "Best accuracy is the maximum over all epochs from the last event on, on the test set itself, as in the authors' "
+    "code (the text says 'final test accuracy'); the final one is not selected. The paper's correlations are over the "
+    "three pruned arms.",
     "The best of a network that is not pruned is over all epochs, that of a pruned one over those from its last event "
     "on; over a window that both share it stands beside.",
 )

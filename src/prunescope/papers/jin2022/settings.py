@@ -157,7 +157,7 @@ NOISE_NOTES: Mapping[Name, str] = {
 
 OPTIMUM_NOTE = (
     "The optimum of each arm is the level of least mean test error over replicates, selected on the test set itself, "
-    "as in the paper; an arm with more levels has more chances."
+    "where the paper says 'best validation error'; an arm with more levels has more chances."
 )
 """For previews, in which no examples are held out."""
 
