@@ -165,8 +165,9 @@ def _gains(cells: Cells) -> Claims:
         nothing = f"the gain is below {NOTHING.than:g} points (proposed)"
         what = f"{at_many} and augmentation, {raises} gains nothing or loses: {nothing}."
         # The paper says that the gain declines, and more so with augmentation; that it is gone is read off its curve.
-        source = {"basis": "proposed", "place": f"after {PLACE} (left), not said in its text; the margin is proposed"}
-        yield says("no-gain-with-augmentation", what, gain[many, True], NOTHING, needs=(), **source)
+        where = f"after {PLACE} (left), not said in its text; the margin is proposed here"
+        of = gain[many, True]
+        yield says("no-gain-with-augmentation", what, of, NOTHING, needs=(), basis="proposed", place=where)
     if (many, True) in cells and (many, False) in cells:
         what = f"{at_many}, augmentation makes the gain from {raises} smaller."
         less = (gain[many, False] - gain[many, True]).named("gain without minus with augmentation")
