@@ -22,6 +22,7 @@ from prunescope.tasks.data.stand_in import stand_ins
 CUT = re.compile(
     r"^(Not the paper’s|Other than at this study’s scale): .*? \(there .*?\)\.(?=$| The paper’s own| Data:)", re.M
 )
+LEVEL = re.compile(r"The [\d.]+ % interval")
 OWN = re.compile(r"Of \d+ that are the paper’s own, the interval rule finds [^.]*\. ")
 
 
@@ -47,6 +48,8 @@ def relabelled(old: dict, claim: Claim | None, page: str) -> tuple[dict, str]:
         new |= {"basis": claim.basis, "place": claim.place}
         if old["over"] == "replicates":
             new["over"] = claim.region.over(claim.unit)
+    if old["level"]:
+        new["why"] = LEVEL.sub(f"The {100 * old['level']:.4g} % interval", old["why"])
     was, now = (source(one["basis"], one["place"]) for one in (old, new))
     row, cells = (_row([old["says"], each])[:-2] for each in (was, now))
     lines = []
