@@ -63,7 +63,7 @@ def _ladder(summaries: dict[Path, dict]) -> Iterator[str]:
                 key, scale = (one["study"], claim["name"]), one["extent"]["scale"]
                 short = claim["said"].replace(f" at {scale} scale", "")
                 rungs.setdefault(key, {}).setdefault(scale, []).append(
-                    f"{where.name}: [{short}]({where}/README.md), n = {claim['n']}"
+                    f"{where.name}: [{short}]({where}/README.md), n = {counted(claim) or 0}"
                 )
                 says[key] = claim["says"].replace("|", "\\|")
     yield from ("## Ladder", "", "What papers say, and the verdict at each scale that was run so far.", "")
@@ -90,9 +90,16 @@ def _study(where: Path, one: dict) -> Iterator[str]:
         by_rule = f" {claim['by_paper']} |" if rule else ""
         yield (
             f"| {says} | {_basis(claim)} | {claim.get('said') or claim['by_interval']} |{by_rule} "
-            f"{claim.get('n') or ''} | {_estimate(claim)} |"
+            f"{counted(claim)} | {_estimate(claim)} |"
         )
     yield ""
+
+
+def counted(claim: dict) -> str:
+    """How many replicates, or how many of something else; empty for none."""
+    if not claim.get("n"):
+        return ""
+    return f"{claim['n']}" if claim["over"] == "replicates" else f"{claim['n']} {claim['over']}"
 
 
 def _basis(claim: dict) -> str:

@@ -69,7 +69,9 @@ def from_claims(mark: re.Match[str], data: str) -> str:
         if claim.get("low") is not None:
             found = f"{claim['estimate']:.3g} [{claim['low']:.3g}, {claim['high']:.3g}] {claim['unit']}"
         said = claim.get("said") or claim["by_interval"]
-        lines.append(f"| {claim['says']} | {claim['basis']} | {said} | {found} | {claim['n']} |")
+        over = claim.get("over", "replicates")
+        n = f"{claim['n']} {over}" if over != "replicates" else claim["n"]
+        lines.append(f"| {claim['says']} | {claim['basis']} | {said} | {found} | {n} |")
     return "\n".join(lines) + "\n"
 
 

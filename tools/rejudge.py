@@ -25,6 +25,7 @@ from prunescope.papers.readings import at_end, noise_name, risk_on_test
 from prunescope.runs.store.results import Missing
 from prunescope.studies import report
 from prunescope.studies.claim import Claim
+from prunescope.studies.extent import Extent
 from prunescope.studies.figure import Figure
 from prunescope.studies.plot import Listing
 from prunescope.studies.quantity import Quantity
@@ -206,7 +207,8 @@ def stored(figure: Figure, tables: Tables) -> report._Drawn:
     kinds = (("figures", "svg"), ("data", "csv"))
     picture, data = (tables.folder / f"{kind}/{figure.name}.{end}" for kind, end in kinds)
     if picture.exists() and not isinstance(figure.plot, Listing):
-        return report._Drawn(figure, svg=picture.read_text(), csv=data.read_text(), table=({},))
+        table = tuple(tables.rows(figure.name))
+        return report._Drawn(figure, svg=picture.read_text(), csv=data.read_text(), table=table)
     return draw(figure, tables)
 
 
@@ -234,7 +236,11 @@ def rejudge(folder: Path) -> None:
     tables, old = Tables(folder, bench, subgroups(bench, size)), {one["name"]: one for one in before["claims"]}
     claims = {claim.name: on_tables(claim, tables, old) for claim in study.claims}
     figures = [replace(figure, claims=tuple(claims[c.name] for c in figure.claims)) for figure in study.figures]
-    study = replace(study, figures=tuple(figures), claims=tuple(claims.values()), notes=(*study.notes, NOTE))
+    was = before["extent"]
+    cut = Extent(was["scale"], was["cut"], tuple(was["data"]), recalled=was["setting"] == "recalled")
+    study = replace(
+        study, figures=tuple(figures), claims=tuple(claims.values()), notes=(*study.notes, NOTE), extent=cut
+    )
     report._draw = stored
     command = page.rpartition("Made by `")[2].partition("`")[0]
     written = report.write(study, tables, folder, cost=costs(page), command=command)

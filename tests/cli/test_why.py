@@ -20,6 +20,18 @@ def test_from_a_number_to_claim_runs_version_and_command(command, study, tmp_pat
         assert "torch" in said.output and f"prunescope run {study} --scale smoke" in said.output
 
 
+def test_a_claim_is_told_with_its_basis_in_its_own_words_and_with_all_digits_of_its_level(command, study, tmp_path):
+    assert command("run", study, "--workers", 1).exit_code == 0
+    path = tmp_path / "prunescope-reports/tiny/summary.json"
+    record = json.loads(path.read_text())
+    told = {"level": 1 - 0.05 / 12, "said": "shown at smoke scale", "over": "groups", "place": "Smith 2020, Fig. 1"}
+    record["claims"][0] |= {"basis": "paper", **told}
+    path.write_text(json.dumps(record))
+    said = command("why", "prunescope-reports/tiny", "gain").output
+    assert "99.58 % interval" in said and "groups\n" in said
+    assert "basis paper: Smith 2020, Fig. 1" in said and "shown at smoke scale by the interval rule" in said
+
+
 def test_a_cell_of_a_figure_leads_to_the_runs_of_its_curve(command, study, tmp_path) -> None:
     assert command("run", study, "--workers", 1).exit_code == 0
     rows = (tmp_path / "prunescope-reports/tiny/data/error.csv").read_text().splitlines()

@@ -53,6 +53,27 @@ def test_removed_weights_take_no_part(small):
     assert found["eigenvalues"].shape == (count + 2,) and found["eigenvalues"][count:].tolist() == [0, 0]
 
 
+@pytest.mark.parametrize(
+    ("activation", "counted"), [(torch.nn.ReLU, False), (torch.nn.Tanh, True), (torch.nn.GELU, True)]
+)
+def test_the_bias_of_a_removed_unit_counts_where_the_activation_is_not_flat_at_0(state, activation, counted):
+    layers = (torch.nn.Flatten(), torch.nn.Linear(48, 6), activation(), torch.nn.Linear(6, 3))
+    problem, weights = state(torch.nn.Sequential(*layers), prune=False)
+    gone = torch.arange(6) < 3
+    masks = {**weights.masks, "1.weight": (~gone)[:, None].expand(6, 48).clone()}
+    params = tree.masked({**weights.params, "1.bias": weights.params["1.bias"] * ~gone}, masks)
+    found = GradientTrace(sample=SAMPLE).measure(problem, Weights(params, weights.buffers, masks))["trace.1.bias"]
+    params["1.bias"].requires_grad_()
+    net, (x, y) = problem.model.template(train=False), problem.test.batch(torch.arange(12))
+    of_kept = []
+    for one, label in zip(x, y, strict=True):
+        loss = torch.nn.functional.cross_entropy(torch.func.functional_call(net, params, (one[None],)), label[None])
+        (slope,) = torch.autograd.grad(loss, params["1.bias"])
+        of_kept.append(float(slope[~gone].square().sum()))
+    kept = sum(of_kept) / len(of_kept)
+    assert float(found) > 1.01 * kept if counted else float(found) == pytest.approx(kept, rel=1e-5)
+
+
 def test_losses_along_eigenvectors(small, dense):
     problem, weights = small
     narrow, wide = dense(problem, weights, 12), dense(problem, weights, 24)

@@ -216,6 +216,20 @@ WORSE_NOWHERE = Among(Direction("less", or_matches=True))
 
 
 @pytest.mark.parametrize(
+    ("region", "quantity", "over"),
+    [
+        (WORSE_NOWHERE, "share of groups", "groups"),
+        (WORSE_NOWHERE, "share of levels, pruned minus dense", "levels"),
+        (WORSE_NOWHERE, "percentage points", "parts"),
+        (Count(1, of=2), "wins", "cases"),
+        (Direction("less"), "share of groups", "replicates"),
+    ],
+)
+def test_what_there_are_n_of_is_said(region, quantity, over):
+    assert region.over(quantity) == over
+
+
+@pytest.mark.parametrize(
     ("region", "means", "expected"),
     [
         (WORSE_NOWHERE, [-1.0] * 20, (YES, YES)),

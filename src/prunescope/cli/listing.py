@@ -111,6 +111,8 @@ def show(study: options.Study) -> None:
     for name, text in says.items():
         rows.add_row(*(Text(cell) for cell in (name, *(column.get(name, "") for column in values.values()), text)))
     console.print(rows)
+    if "paper" in scales:
+        console.print("\nScale paper: the paper's settings as far as it states them, proposed here where it does not.")
     console.print(Text(f"\nprunescope run {study} --scale {next(iter(template.scales))} -s NAME=VALUE"))
 
 

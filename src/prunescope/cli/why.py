@@ -78,13 +78,15 @@ def _claim(claim: dict[str, Any], rule: str | None) -> Iterator[str]:
     from prunescope.studies.report import number
 
     yield f"claim {claim['name']}: {claim['says']}"
+    yield f"  basis {': '.join(filter(None, (claim['basis'], claim['place'])))}"
     if claim["estimate"] is not None:
         ends = f"{number(claim['estimate'])} [{number(claim['low'])}, {number(claim['high'])}]"
-        yield f"  estimate {ends} {claim['unit']}, {100 * claim['level']:.0f} % interval, n = {claim['n']}"
+        level, n = f"{100 * claim['level']:.4g} % interval", f"n = {claim['n']} {claim['over']}"
+        yield f"  estimate {ends} {claim['unit']}, {level}, {n}"
     if values := claim["values"]:
         yield f"  of the values {', '.join('none' if value is None else number(value) for value in values)}"
     by_paper = f", {claim['by_paper']} by {rule}" if rule and claim["by_paper"] else ""
-    yield f"  {claim['by_interval']} by the interval rule{by_paper}"
+    yield f"  {claim['said']} by the interval rule{by_paper}"
 
 
 def _places(places: Any, claims: dict[str, Any], rule: str | None) -> Iterator[str]:

@@ -162,6 +162,11 @@ class Verdict:
         return self.estimate.n if self.estimate else len(self.values)
 
     @property
+    def over(self) -> str:
+        """What there are n of: replicates, examples, parts such as groups or levels."""
+        return self.estimate.over if self.estimate else self.claim.region.over(self.claim.unit)
+
+    @property
     def unit(self) -> str:
         """What the interval is of, as it is printed."""
         about = self.estimate.about if self.estimate else ""
@@ -275,7 +280,7 @@ def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]
 def _decided(claim: Claim, interval: Interval, by_paper: Outcome) -> Verdict:
     outcome = claim.region.by_interval(interval)
     where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
-    why = f"Claimed: {claim.region}. The {100 * interval.level:.0f} % interval is {where} of that"
+    why = f"Claimed: {claim.region}. The {100 * interval.level:.4g} % interval is {where} of that"
     return Verdict(claim, by_paper, outcome, why, interval=interval)
 
 

@@ -8,17 +8,19 @@ from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
 
 Cut = Mapping[str, tuple[object, object]]
-"""Settings by name: the value here, and the paper's."""
+"""Settings by name: the value here, and that at the study's scale "paper"."""
 SHOWN = 3
 """Settings that a verdict names; more are counted. The page lists all."""
+OTHERWISE = "Other than at this study’s scale `paper`, which has the paper’s settings as far as it states them"
 
 
 @dataclass(frozen=True)
 class Extent:
-    """How a study stands to the paper's experiment.
+    """How a study stands to the paper's experiment, as the study's scale "paper" has it.
 
     scale: its name, such as "smoke", "laptop" or "paper".
-    cut: every setting that is not the paper's, with the value here and the paper's; empty at the paper's own.
+    cut: every setting that is not that of the scale "paper", with the value here and there; empty at that scale. What
+        the paper does not state is proposed there.
     data: what data are that are not the published files, such as "CIFAR-10 (JPEG copies)".
     recalled: whether the paper's setting is remembered or proposed, as its text was not at hand.
     """
@@ -45,7 +47,7 @@ class Extent:
         return tuple(
             text
             for text, shown in (
-                (f"Not the paper’s: {cut}.", self.cut),
+                (f"{OTHERWISE}: {cut}.", self.cut),
                 ("The paper’s own setting is recalled or proposed: its text was not at hand.", self.recalled),
                 *((f"Data: {text}.", True) for text in self.data),
             )
@@ -56,7 +58,7 @@ class Extent:
 def extent(
     scale: str, settings: Value, paper: Value, *, recalled: bool = False, also: Cut = MappingProxyType({})
 ) -> Extent:
-    """That of settings beside the paper's own, and what `also` is not; more replicates than the paper's are no cut."""
+    """That of settings beside those of the scale "paper", with `also`; more replicates than there are no cut."""
     here, there = (flat(describe(each)) for each in (settings, paper))
     names = [name for name in (here | there) if here.get(name) != there.get(name)]
     cut = {name: (here.get(name, "none"), there.get(name, "none")) for name in names if not name.endswith("kind")}

@@ -65,6 +65,10 @@ class Region(ABC):
         """What the interval is of, as it is printed: of n values of a quantity."""
         return quantity
 
+    def over(self, quantity: str) -> str:
+        """What there are n values of, as it is printed."""
+        return "replicates"
+
     def at_looks(self, at: tuple[int, ...]) -> Self:
         """The same with an interval that holds at all these numbers of replicates together.
 

@@ -288,7 +288,7 @@ def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
         "said": verdict.said,
         "why": verdict.why,
         "n": verdict.n,
-        "over": verdict.estimate.over if verdict.estimate else "replicates",
+        "over": verdict.over,
         "values": [value if math.isfinite(value) else None for value in verdict.values],
         "estimate": interval and interval.estimate,
         "low": interval and interval.low,

@@ -1,5 +1,6 @@
 """Regions of several parts or cases: at least so many of so many lie in a region, or succeed."""
 
+import re
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
@@ -9,6 +10,9 @@ from prunescope.studies.checked import Checked
 from prunescope.studies.region import Direction, Equivalence, Outcome, Region, inside
 from prunescope.studies.results import Numbers
 from prunescope.studies.statistics import Interval
+
+SHARE = "share of "
+"""How a quantity begins that names its parts: "share of groups not harmed"."""
 
 
 class _Share(Checked, Region):
@@ -25,7 +29,11 @@ class _Share(Checked, Region):
 
     def unit(self, quantity: str, n: int) -> str:
         """A share, whatever the unit of each; as the quantity says it where it names the share itself."""
-        return quantity if quantity.startswith("share of") else f"share of {n} {self.counted}"
+        return quantity if quantity.startswith(SHARE) else f"{SHARE}{n} {self.counted}"
+
+    def over(self, quantity: str) -> str:
+        """The parts or cases, as the quantity calls them where it names the share itself."""
+        return re.split("[ ,]", quantity.removeprefix(SHARE))[0] if quantity.startswith(SHARE) else self.counted
 
     def by_interval(self, interval: Interval) -> Outcome:
         """Decided if the whole interval is at or above the claimed share, or below it."""

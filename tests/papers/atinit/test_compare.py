@@ -133,6 +133,20 @@ def test_layer_collapse_is_counted_and_its_error_shown(store):
     assert [row["learned_nothing"] for row in rows] == [0, 0, 100]
 
 
+def test_rewound_masks_are_judged_beside_masks_chosen_before_training_only():
+    """Masks that move and shuffled controls err least here, and are not among the methods at initialization."""
+    settings = compare.SCALES["smoke"].replace(judged=10)
+    (claim,) = (c for c in compare.build(settings, "smoke").claims if c.name == "rewound-beats-all-0")
+    each = Arms(settings.ground, settings.methods)
+    errors = {REWOUND: 0.02, "SNIP": 0.03, "SET": 0.01, "RigL": 0.01, control("SNIP"): 0.01}
+    made = {}
+    for (name, _, exponent), networks in each.networks.items():
+        if exponent == settings.judged:
+            made |= {key: {"error": np.array(errors.get(name, 0.04))} for key in networks.risks["test"]}
+    assert claim.quantity(made) == pytest.approx([1.0, 1.0])
+    assert not {"SET", "RigL", control("SNIP")} & set(settings.at_initialization)
+
+
 def test_networks_with_convolutions_also_get_the_law_with_kernels():
     plain, deep = ({m.name for m in methods(scores(), convolutions=c)} for c in (False, True))
     assert deep - plain == {"Erdos-Renyi-kernel"}

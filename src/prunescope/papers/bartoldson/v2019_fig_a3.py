@@ -6,6 +6,7 @@ What pruning Conv4's penultimate layer, weight by weight, does to generalization
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from pydantic import Field
 
@@ -50,6 +51,8 @@ SCALES = {
     "laptop": Settings(levels=(128, 512), replicates=5, test_limit=2000, train_limit=500),
 }
 """Two of the paper's four levels are not stated in its text; 512 and 2,048 are proposed here."""
+STATED = (128, 5000)
+"""Training examples a class that the text states: the fewest, and all of CIFAR-10. Two levels lie between them."""
 Cells = Mapping[tuple[int, bool], Comparison]
 """By training examples a class, and whether images are augmented."""
 
@@ -133,6 +136,18 @@ def _over_size(cells: Cells, *arms: str) -> Curves:
     }
 
 
+def _source(*levels: int, where: str = PLACE) -> dict[str, Any]:
+    """Basis and place of a claim at these levels: not the paper's at those between, which it does not state.
+
+    Fewer examples than the paper's fewest are a smaller scale, as each verdict says.
+    """
+    few, many = STATED
+    proposed = [f"{level}" for level in levels if few < level < many]
+    if not proposed:
+        return {"place": where}
+    return {"basis": "proposed", "place": f"after {where}; {' and '.join(proposed)} examples a class are proposed here"}
+
+
 def _gains(cells: Cells) -> Claims:
     """Pruning the largest weights helps where examples are few, less where they are many, and not with augmentation."""
     says, few, many = Says(PLACE), min(cells)[0], max(cells)[0]
@@ -141,19 +156,22 @@ def _gains(cells: Cells) -> Claims:
     raises = "pruning the largest weights"
     if (few, False) in cells:
         what = f"{at_few} and no augmentation, {raises} raises test accuracy."
-        yield says("largest-helps-few", what, gain[few, False], MORE, needs=())
+        yield says("largest-helps-few", what, gain[few, False], MORE, needs=(), **_source(few))
     if (few, False) in cells and few != many:
         what = f"Without augmentation, the gain from {raises} is smaller with {many} examples a class than with {few}."
         less = (gain[few, False] - gain[many, False]).named(f"gain at {few} minus at {many}")
-        yield says("gain-declines", what, less, MORE)
+        yield says("gain-declines", what, less, MORE, **_source(few, many))
     if (many, True) in cells:
         nothing = f"the gain is below {NOTHING.than:g} points (proposed)"
         what = f"{at_many} and augmentation, {raises} gains nothing or loses: {nothing}."
-        yield says("no-gain-with-augmentation", what, gain[many, True], NOTHING, needs=())
+        # The paper says that the gain declines, and more so with augmentation; that it is gone is read off its curve.
+        where = f"after {PLACE} (left), not said in its text; the margin is proposed here"
+        of = gain[many, True]
+        yield says("no-gain-with-augmentation", what, of, NOTHING, needs=(), basis="proposed", place=where)
     if (many, True) in cells and (many, False) in cells:
         what = f"{at_many}, augmentation makes the gain from {raises} smaller."
         less = (gain[many, False] - gain[many, True]).named("gain without minus with augmentation")
-        yield says("augmentation-takes-the-gain", what, less, MORE)
+        yield says("augmentation-takes-the-gain", what, less, MORE, **_source(many))
 
 
 def _gaps(cells: Cells) -> Claims:
@@ -162,7 +180,8 @@ def _gaps(cells: Cells) -> Claims:
         name = f"gap-{level}-{'augmented' if augmented else 'plain'}"
         what = "pruning the largest weights leaves a smaller gap than the smallest."
         gap, where = runs.gap(LARGEST, SMALLEST, "end_gap"), title(level, augmented)
-        yield Says(f"{PLACE} (middle)")(name, f"At {where}, {what}", gap, LESS, needs=())
+        source = _source(level, where=f"{PLACE} (middle)")
+        yield Says(PLACE)(name, f"At {where}, {what}", gap, LESS, needs=(), **source)
 
 
 build = builder(
