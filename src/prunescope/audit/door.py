@@ -41,7 +41,7 @@ from prunescope.tasks.data.tensors import Names
 from prunescope.tasks.network import Network, Prunable
 from prunescope.tasks.recalibration import STATISTICS
 from prunescope.tasks.targets import Target
-from prunescope.tasks.task import CLASSES
+from prunescope.tasks.task import CLASSES, Task
 
 STORE = "prunescope-store"
 NEEDS = """twins={} are trained by a recipe: give recipe=, or --recipe my_recipe.py, or a dense network that is a run
@@ -140,16 +140,7 @@ def audit(
     check_twins(before, known["pruned"], known["twins"])
     task, conditions = task_of(before), corruptions_named(corruptions)
     data = task.data
-    if not task.target.classifies:
-        raise UsageError(
-            f"an audit counts answers, of which there are none for the target {task.target!r}; audit a network with "
-            "target=ps.Classes() or ps.Binary(), and compare the losses of others in a study of your own"
-        )
-    if conditions and not are_images(shape := data.source.load().test_x.shape):
-        raise UsageError(
-            f"corruptions={corruptions!r} are of pictures [1 or 3, H, W], and these examples have shape {list(shape)}; "
-            "leave corruptions out, and give other examples as shifted="
-        )
+    _check_task(task, corruptions if conditions else None)
     other = read(shifted, class_names=class_names or data.source.class_names or None)
     counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     plan = Audit(
@@ -190,6 +181,20 @@ def _check(*, groups: object, gate: object, delta: float, why: int, split: str) 
         raise UsageError(f"why={why!r} is no number of examples; give 0 or more, 512 is usual")
     if split not in get_args(SplitName):
         raise UsageError(f"split={split!r} is none of {', '.join(get_args(SplitName))}")
+
+
+def _check_task(task: Task, corruptions: object) -> None:
+    """Raises UsageError for a task without answers, and for corruptions (None for none) of what is no picture."""
+    if not task.target.classifies:
+        raise UsageError(
+            f"an audit counts answers, of which there are none for the target {task.target!r}; audit a network with "
+            "target=ps.Classes() or ps.Binary(), and compare the losses of others in a study of your own"
+        )
+    if corruptions is not None and not are_images(shape := task.data.source.load().test_x.shape):
+        raise UsageError(
+            f"corruptions={corruptions!r} are of pictures [1 or 3, H, W], and these examples have shape {list(shape)}; "
+            "leave corruptions out, and give other examples as shifted="
+        )
 
 
 def _normalizes(network: Network) -> bool:

@@ -20,7 +20,7 @@ from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured
 from prunescope.studies.publish import publish as write_report
 from prunescope.studies.report import described
-from prunescope.studies.study import Study
+from prunescope.studies.study import Study, require_study
 
 _FACTS = ("status", "why", "step", "steps", "sparsity", "parameters", "layers", "resolved")
 
@@ -43,8 +43,7 @@ def publish(
 
     Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
     """
-    if not isinstance(study, Study):
-        raise UsageError(f"{study!r} is no study; give a ps.Study, as build() of a study's file returns")
+    require_study(study)
     store = store if isinstance(store, Store) else Store(store)
     place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
     if place.exists() and (other := bundle.strangers(place)):

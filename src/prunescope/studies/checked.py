@@ -1,11 +1,13 @@
 """What a user describes by a dataclass: its fields are held to what they are declared to be, as those of a `Value`."""
 
+import reprlib
 from dataclasses import fields
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
+from prunescope.base.errors import UsageError
 from prunescope.base.invalid import invalid
 
 
@@ -34,3 +36,10 @@ def _model(cls: Any) -> type[BaseModel]:
     config = ConfigDict(arbitrary_types_allowed=True, allow_inf_nan=False)
     declared: dict[str, Any] = {field.name: (hints[field.name], ...) for field in fields(cls)}
     return create_model(cls.__name__, __config__=config, **declared)
+
+
+def require_all(things: object, kind: Any, what: str) -> None:
+    """Raises UsageError unless these are a tuple or list of a kind, or of one of several."""
+    if not isinstance(things, tuple | list) or not all(isinstance(thing, kind) for thing in things):
+        named = " or ".join(kind.__name__ for kind in get_args(kind) or (kind,))
+        raise UsageError(f"{what} are {reprlib.repr(things)}; give a tuple of {named}")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from prunescope.base.errors import PrunescopeError, TooFewReplicates, UsageError
 from prunescope.studies import statistics
+from prunescope.studies.checked import require_all
 from prunescope.studies.quantity import Estimate, Estimated, Quantity, nodes_of, require_quantities
 from prunescope.studies.region import Outcome, Region
 from prunescope.studies.results import Node, Numbers, Results
@@ -27,15 +28,7 @@ Basis = Literal["paper", "recalled", "proposed"]
 """Read in the paper; remembered but not found again; this project's own."""
 SIGNIFICANT = 0.05
 """Holm's p up to which a verdict outlives the correction for all judged claims of its study."""
-_SHOWN = reprlib.Repr()
 _DECISIONS: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive")
-
-
-def require_all(things: object, kind: Any, what: str) -> None:
-    """Raises UsageError unless these are a tuple or list of a kind, or of one of several."""
-    if not isinstance(things, tuple | list) or not all(isinstance(thing, kind) for thing in things):
-        named = " or ".join(kind.__name__ for kind in get_args(kind) or (kind,))
-        raise UsageError(f"{what} are {_SHOWN.repr(things)}; give a tuple of {named}")
 
 
 @dataclass(frozen=True)
@@ -242,7 +235,7 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
 def _numbers(read: NDArray[Any], what: str) -> Numbers:
     """What a quantity came to. Raises UsageError for what is no real number, of which numpy would make some."""
     if read.dtype.kind not in "biuf":
-        raise UsageError(f"{what} is about {_SHOWN.repr(read.tolist())}, which are no real numbers; return floats")
+        raise UsageError(f"{what} is about {reprlib.repr(read.tolist())}, which are no real numbers; return floats")
     return np.atleast_1d(read.astype(np.float64))
 
 

@@ -19,7 +19,8 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.records import Records, columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.claim import Claim, require_all
+from prunescope.studies.checked import require_all
+from prunescope.studies.claim import Claim
 from prunescope.studies.plot import Plot, Row, Table
 from prunescope.studies.quantity import Quantity, nodes_of, require_quantities
 from prunescope.studies.results import Node, Results
@@ -73,8 +74,8 @@ class Rows:
         if any(shape != longest[: len(shape)] for shape in shapes):
             raise UsageError(f"columns {dict(zip(columns, shapes, strict=True))} differ in replicates or parts")
         if len(longest) > bool(self.parts):
-            if self.parts and any(len(np.atleast_1d(part)) != longest[1] for part in self.parts.values()):
-                counts = {name: len(np.atleast_1d(part)) for name, part in self.parts.items()}
+            counts = {name: len(np.atleast_1d(part)) for name, part in self.parts.items()}
+            if any(count != longest[1] for count in counts.values()):
                 raise UsageError(f"rows of {longest[1]} numbers a replicate have parts of {counts}; give one a number")
             yield from np.ndindex(*longest)
 

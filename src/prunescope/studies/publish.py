@@ -15,8 +15,8 @@ from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies import report as pages
 from prunescope.studies.registration import registration
-from prunescope.studies.report import Written
-from prunescope.studies.study import Study
+from prunescope.studies.report import Written, require_folder
+from prunescope.studies.study import Study, require_study
 
 STORE, REPORTS = "prunescope-store", "prunescope-reports"
 
@@ -29,10 +29,8 @@ def publish(study: Study, store: Store, folder: Path, *, command: str = "", regi
 
     Raises UsageError where nothing of the study is stored.
     """
-    if not isinstance(study, Study):
-        raise UsageError(f"{study!r} is no study; give a ps.Study, as build() of a study's file returns")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file; name a folder for the report")
+    require_study(study)
+    require_folder(folder)
     registered = registered or study
     planned, results = plan(study.nodes, store), StoredResults(store)
     pieces = {key for key, node in planned.nodes.items() if isinstance(node, Recipe | Measured)}

@@ -127,19 +127,13 @@ def _listed(nodes: Iterable[Node]) -> tuple[Node, ...]:
 
 def _require_distinct(replicates: Sequence[object]) -> None:
     """Raises UsageError for one replicate that counts as two, which makes every interval too narrow."""
-    if len(set(replicates)) < len(replicates):
-        first, second = next(places for places in _places(replicates).values() if len(places) > 1)[:2]
-        raise UsageError(
-            f"replicates {first + 1} and {second + 1} are one and the same result; give each network once "
-            "(ps.replicates(recipe, n) makes several), and one that goes with all as another quantity of ps.combined"
-        )
-
-
-def _places(items: Sequence[object]) -> dict[object, list[int]]:
-    places: dict[object, list[int]] = {}
-    for place, item in enumerate(items):
-        places.setdefault(item, []).append(place)
-    return places
+    places: dict[object, int] = {}
+    for place, replicate in enumerate(replicates, 1):
+        if (first := places.setdefault(replicate, place)) < place:
+            raise UsageError(
+                f"replicates {first} and {place} are one and the same result; give each network once (ps.replicates("
+                "recipe, n) makes several), and one that goes with all as another quantity of ps.combined"
+            )
 
 
 def column(nodes: Iterable[Node], name: str, *, scale: float = 1.0, label: str = "", unit: str = "") -> Quantity:

@@ -9,7 +9,8 @@ from functools import cached_property
 
 from prunescope.base import value
 from prunescope.base.errors import UsageError
-from prunescope.studies.claim import Claim, Precondition, Verdict, require_all
+from prunescope.studies.checked import require_all
+from prunescope.studies.claim import Claim, Precondition, Verdict
 from prunescope.studies.extent import Extent
 from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
@@ -87,6 +88,12 @@ class Study:
     def claims_of(self, figure: Figure) -> tuple[Claim, ...]:
         """The claims that a figure bears on: its own, or all there are if it is the only figure and has none."""
         return self.claims if self.figures == (figure,) and not figure.claims else figure.claims
+
+
+def require_study(given: object) -> None:
+    """Raises UsageError for what is no study, such as the module of one."""
+    if not isinstance(given, Study):
+        raise UsageError(f"{given!r} is no study; give a ps.Study, as build() of a study's file returns")
 
 
 def titled(doc: str | None) -> tuple[str, str]:

@@ -206,14 +206,19 @@ def check_logits(name: str, problem: Problem, weights: Weights, x: Tensor) -> No
     for train in (False, True) if squashed else ():
         with torch.enable_grad():
             outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=train)
-        in_all = outputs.detach().sum(1) if squashed == "Softmax" and outputs.ndim == 2 else torch.zeros(1)
-        sums_to_one = bool((outputs >= 0).all()) and torch.allclose(in_all, torch.ones_like(in_all), atol=1e-5)
-        if sums_to_one or _last_operation(outputs) == squashed:
+        if _last_operation(outputs) == squashed or (squashed == "Softmax" and _sum_to_one(outputs.detach())):
             raise UsageError(
                 f"{name} returns probabilities in {'training' if train else 'evaluation'} mode, and loss and answers "
                 f"are read from logits: leave {squashed.lower()} out of forward(), or wrap a network that has it and "
                 f"return {'their logarithm' if squashed == 'Softmax' else 'torch.logit of them'}"
             )
+
+
+def _sum_to_one(outputs: Tensor) -> bool:
+    """Whether every row [C] is of numbers from 0 whose sum is 1."""
+    if outputs.ndim != 2 or bool((outputs < 0).any()):
+        return False
+    return torch.allclose(total := outputs.sum(1), torch.ones_like(total), atol=1e-5)
 
 
 def _last_operation(outputs: Tensor) -> str:

@@ -1,0 +1,89 @@
+"""What makes most of an audit doubtful, and is said at its head."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from audit_worlds import evidence, world
+from small import data, net
+from torch import nn
+
+from prunescope.audit.door import audit
+from prunescope.audit.evidence import cautions, misordered
+from prunescope.base.errors import UsageError
+from prunescope.measures.answers import Answers
+
+
+def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_questioned(tmp_path):
+    options = {"test": data(3), "store": tmp_path}
+    with pytest.raises(
+        UsageError, match=r"'a' has 3\d\.\d % fewer weights than the dense network has, so it is no twin"
+    ):
+        audit(net(0), net(1), twins={"a": baked(net(2))}, **options)
+    later = net(0)
+    later[0].weight.data += 0.1 * torch.randn(12, 6, generator=torch.Generator().manual_seed(0))
+    report = audit(net(0), net(1), twins={"later": later, "other": net(2)}, **options)
+    (doubt,) = [note for note in report.findings.doubts if "cosine" in note]
+    assert doubt.startswith("later: its weights are close to the dense network's (cosine 0.9")
+
+
+def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
+    report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path)
+    questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]
+    assert [note.partition(";")[0] for note in questioned] == ["other: no weight is 0, and it is audited as pruned"]
+
+
+def baked(module: nn.Module) -> nn.Module:
+    module[0].weight.data[:6] = 0
+    return module
+
+
+def of_rates(rates, count, seed):
+    """Answers of a network that says class j of examples of class i with probability rates[i, j]."""
+    label = np.arange(count) % len(rates)
+    drawn = [np.random.default_rng([seed, at]).choice(len(rates), p=rates[label[at]]) for at in range(count)]
+    return Answers(np.log(np.eye(len(rates))[drawn] + 1e-6).astype(np.float32), label, "p")
+
+
+@pytest.mark.parametrize("exchanged", [[1, 0, 2], [1, 2, 0]])
+def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
+    x, _ = data(3, 600)
+    dense, pruned = net(0), net(0)
+    pruned[2] = nn.Linear(12, 3)
+    with torch.no_grad():
+        pruned[2].weight.copy_(dense[2].weight[exchanged])
+        pruned[2].bias.copy_(dense[2].bias[exchanged])
+        y = dense(x).argmax(1)
+    report = audit(dense, pruned, test=(x, y), store=tmp_path)
+    (doubt,) = [doubt for doubt in report.findings.doubts if "are in another order" in doubt]
+    assert re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", doubt)
+    assert f"Careful: {doubt}." in repr(report) and f"Careful: {doubt}." in report.study.head(report.results, ())
+
+
+def test_exchanged_networks_and_a_twin_of_another_training_are_named_at_the_head(tmp_path):
+    x, _ = data(3, 600)
+    with torch.no_grad():
+        y = net(0)(x).argmax(1)
+    swapped = audit(baked(net(0)), net(0), twins=baked(net(1)), test=(x, y), store=tmp_path)
+    assert re.match(
+        r"Careful: pruned: no weight is 0.* Careful: the dense network has 3\d\.\d % fewer", swapped.sentence
+    )
+    (doubt,) = audit(net(0), baked(net(0)), twins={"raw": net(1)}, test=(x, y), store=tmp_path).findings.doubts
+    assert re.match(r"raw is wrong on \d\d\.\d % of the examples and the dense network on 0\.0 %, further", doubt)
+
+
+def test_seeds_of_one_training_are_not_said_to_be_of_another():
+    worlds = [world(seed, 4, examples=500) for seed in range(100)]
+    assert sum(len(list(cautions(evidence(log_p, label)))) for log_p, label, _ in worlds) <= 0.01 * 200
+
+
+def test_bad_networks_are_not_said_to_have_another_order():
+    for seed in range(300):
+        draw = np.random.default_rng(seed)
+        classes = int(draw.integers(2, 8))
+        same = np.tile(draw.dirichlet(np.ones(classes) / 2), (classes, 1))  # whatever is shown, it answers alike
+        confused = draw.dirichlet(np.ones(classes) / 2, classes)
+        worse = 0.5 * np.eye(classes) + 0.5 * confused
+        for rates in (same, worse):
+            assert not list(misordered([of_rates(rates, 200, seed)], [*map(str, range(classes))]))
