@@ -16,7 +16,7 @@ from prunescope.measures.answers import Answers
 
 
 def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_questioned(tmp_path):
-    options = {"test": data(3), "store": tmp_path}
+    options = {"test": data(3), "store": tmp_path / "store"}
     with pytest.raises(
         UsageError, match=r"'a' has 3\d\.\d % fewer weights than the dense network has, so it is no twin"
     ):
@@ -29,7 +29,7 @@ def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_question
 
 
 def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
-    report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path)
+    report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path / "store")
     questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]
     assert [note.partition(";")[0] for note in questioned] == ["other: no weight is 0, and it is audited as pruned"]
 
@@ -55,7 +55,7 @@ def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
         pruned[2].weight.copy_(dense[2].weight[exchanged])
         pruned[2].bias.copy_(dense[2].bias[exchanged])
         y = dense(x).argmax(1)
-    report = audit(dense, pruned, test=(x, y), store=tmp_path)
+    report = audit(dense, pruned, test=(x, y), store=tmp_path / "store")
     (doubt,) = [doubt for doubt in report.findings.doubts if "are in another order" in doubt]
     assert re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", doubt)
     assert f"Careful: {doubt}." in repr(report) and f"Careful: {doubt}." in report.study.head(report.results, ())
@@ -65,11 +65,13 @@ def test_exchanged_networks_and_a_twin_of_another_training_are_named_at_the_head
     x, _ = data(3, 600)
     with torch.no_grad():
         y = net(0)(x).argmax(1)
-    swapped = audit(baked(net(0)), net(0), twins=baked(net(1)), test=(x, y), store=tmp_path)
+    swapped = audit(baked(net(0)), net(0), twins=baked(net(1)), test=(x, y), store=tmp_path / "store")
     assert re.match(
         r"Careful: pruned: no weight is 0.* Careful: the dense network has 3\d\.\d % fewer", swapped.sentence
     )
-    (doubt,) = audit(net(0), baked(net(0)), twins={"raw": net(1)}, test=(x, y), store=tmp_path).findings.doubts
+    (doubt,) = audit(
+        net(0), baked(net(0)), twins={"raw": net(1)}, test=(x, y), store=tmp_path / "store"
+    ).findings.doubts
     assert re.match(r"raw is wrong on \d\d\.\d % of the examples and the dense network on 0\.0 %, further", doubt)
 
 
