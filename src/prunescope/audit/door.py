@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
-from prunescope.audit.evidence import check_inputs, check_twins, doubts
+from prunescope.audit.evidence import check_inputs, check_twins, doubts, reparametrized
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit
@@ -156,7 +156,10 @@ def audit(
             *found.notes,
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
-        doubts=tuple(doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls")))),
+        doubts=(
+            *doubts(before, known["pruned"], known["twins"]),
+            *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
+        ),
     )
     check_inputs(plan.states, split)
     _train(plan.states.values(), store, device, display)
