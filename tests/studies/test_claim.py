@@ -16,10 +16,12 @@ from prunescope.studies import (
     Precondition,
     Quantity,
     Study,
+    TwoSided,
     column,
     judge_all,
 )
 from prunescope.studies import judge as judge_by
+from prunescope.studies.claim import unmet
 from prunescope.studies.quantity import Estimate, Estimated, constant
 from prunescope.studies.region import CorrelationDirection
 from prunescope.studies.rule import OneStandardDeviation
@@ -84,6 +86,8 @@ YES, NO, OPEN = "reproduced", "contradicted", "inconclusive"
         (MedianDirection("greater", than=45.0), [50.0] * 8 + [0.0] * 2, (YES, OPEN)),
         (MedianDirection("less", than=45.0), [50.0] * 9 + [0.0], (NO, NO)),
         (MedianDirection("less", than=50.0), [50.0] * 9 + [0.0], (OPEN, OPEN)),
+        (MedianDirection("less", than=50.0, or_matches=True), [50.0] * 9 + [0.0], (YES, OPEN)),
+        (MedianDirection("less", than=50.0, or_matches=True, margin=1.0), [50.0] * 9 + [0.0], (YES, YES)),
         (Count(11, of=13), [True] * 11 + [False] * 2, (YES, OPEN)),
     ],
 )
@@ -181,6 +185,7 @@ def test_judge_all_adjusts_over_the_judged_claims_only():
         lambda: Equivalence(math.inf),
         lambda: Count(1.5, of=2),
         lambda: Among(Near(1.0, 1.0)),
+        lambda: Among(TwoSided("less")),
         lambda: CorrelationDirection("less", ranked=1),
         lambda: CorrelationDirection("less", ranked=9).interval([0.1, 1.1]),
     ],
@@ -258,6 +263,19 @@ def test_parts_that_share_their_noise_cover_the_true_number():
         interval = region.interval(np.array([0.0] * 5 + [2.0] * 5) + shared)
         missed += interval.low > 0.5
     assert missed <= 0.05 * 400
+
+
+def test_a_sign_test_has_a_p_of_its_own_for_each_side_of_the_margin():
+    region, values = MedianDirection("greater", or_matches=True, margin=2.0), np.array([-1.0] * 4 + [-3.0] * 2)
+    assert region.p_value(values) == pytest.approx(22 / 64)
+    assert region.p_outside(values) == pytest.approx(57 / 64)
+    assert Among(region).interval(np.full((5, 1), -3.0)).high == 1.0  # 1 / 32 is no 2.5 %
+
+
+def test_a_caution_that_is_wrong_itself_is_an_error_and_not_left_out():
+    wrong = Precondition("fits", numbers([1.0] * 3) - numbers([1.0] * 2), at_least=0.0)
+    with pytest.raises(UsageError, match="not paired"):
+        unmet([wrong], NOTHING)
 
 
 def test_a_verdict_on_parts_lists_their_means_and_counts_them():

@@ -4,7 +4,6 @@ Belongs here: what is claimed, when it can be judged, and the judgement. Does no
 themselves (`region.py`), or how a verdict is shown (`report.py`).
 """
 
-import contextlib
 import math
 import reprlib
 from collections.abc import Collection, Iterable
@@ -208,8 +207,7 @@ def judge(claim: Claim, results: Results, rule: Rule | None = None) -> Verdict:
         obstacle = _first_failing(blocking, results)
         cautions = unmet([condition for condition in claim.preconditions if not condition.blocks], results)
     except PrunescopeError as problem:
-        if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
-            raise
+        _raise_if_wrong(problem)
         return _unjudged(claim, "not run", str(problem))
     if isinstance(read, Estimate):
         verdict = replace(_decided(claim, read.interval, NONE), estimate=read)
@@ -262,12 +260,23 @@ def after_holm(verdicts: Collection[Verdict]) -> tuple[Verdict, ...]:
 
 
 def unmet(cautions: Iterable[Precondition], results: Results) -> tuple[str, ...]:
-    """Which of a study's cautions do not hold, with the measured numbers; what cannot be measured yet is left out."""
+    """Which of a study's cautions do not hold, with the measured numbers; what cannot be measured yet is left out.
+
+    Raises UsageError for a caution that is wrong itself.
+    """
     problems: list[str] = []
     for caution in cautions:
-        with contextlib.suppress(PrunescopeError):
+        try:
             problems.append(_first_failing((caution,), results))
+        except PrunescopeError as problem:
+            _raise_if_wrong(problem)
     return tuple(dict.fromkeys(text for text in problems if text))
+
+
+def _raise_if_wrong(problem: PrunescopeError) -> None:
+    """Raises an error of what was asked for; one of a result that is missing is no error of the study."""
+    if isinstance(problem, UsageError) and not isinstance(problem, TooFewReplicates):
+        raise problem
 
 
 def _decided(claim: Claim, interval: Interval, by_paper: Outcome) -> Verdict:

@@ -175,17 +175,14 @@ class TwoSided(Direction):
         p = 2.0 * min(one_sided, 1.0 - one_sided)
         return repeated_p(p, self.looks) if self.looks else p
 
-    def p_outside(self, values: Numbers) -> float:
-        """The same."""
-        return self.p_value(values)
-
 
 @dataclass(frozen=True)
 class MedianDirection(Direction):
     """The median is less, or greater, than a number: what more than half of all replicates do.
 
     For values with two modes, of which a mean and its standard deviation say little. The interval and the p-value are
-    exact whatever the distribution (order statistics, sign test). Papers' rule: the sample's median, by itself.
+    exact whatever the distribution (order statistics, sign test). Papers' rule: the sample's median, by itself; on the
+    number itself "or_matches" holds, and anything else is inconclusive.
     """
 
     def __str__(self) -> str:
@@ -199,9 +196,11 @@ class MedianDirection(Direction):
     at_looks = Region.at_looks
 
     def by_paper(self, values: Numbers) -> Outcome:
-        """Reproduced or contradicted by the side of the sample's median; inconclusive on the number itself."""
+        """Reproduced or contradicted by the side of the sample's median."""
         median = float(np.median(values))
-        return "inconclusive" if median == self.than else self._of_side(median > self.than)
+        if median == self.than:
+            return "reproduced" if self.or_matches else "inconclusive"
+        return self._of_side(median > self.than)
 
     def interval(self, values: Numbers) -> Interval:
         """The exact interval of the median, at the level that its order statistics reach."""
@@ -209,7 +208,11 @@ class MedianDirection(Direction):
 
     def p_value(self, values: Numbers) -> float:
         """The sign test's, for the claimed side."""
-        return statistics.sign_test(self._sign * values, than=self._sign * self.than)
+        return statistics.sign_test(self._sign * values, than=self._sign * self._edge)
+
+    def p_outside(self, values: Numbers) -> float:
+        """The sign test's, for the other side: 1 - p would be too small, since counts are whole numbers."""
+        return statistics.sign_test(-self._sign * values, than=-self._sign * self._edge)
 
 
 @dataclass(frozen=True)

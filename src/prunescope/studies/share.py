@@ -47,13 +47,14 @@ class Among(_Share):
     Parts may share replicates and depend on each other in any way, so they are no cases of a binomial: each part is
     tested over its replicates, and the interval is for the share of parts whose mean lies in the region. Its low end
     counts the parts that are shown to be inside, its high end all but those shown to be outside, at 97.5 % each. By
-    default all parts have to.
+    default all parts have to. p holds whatever parts share; the two ends, each the largest count whose p is small,
+    hold for parts that are independent or rise and fall together (as Hochberg's procedure, by the same inequality).
 
     Paper's rule: at least that share is "reproduced" by the paper's rule for one part; contradicted where that is out
     of reach even if all inconclusive parts were. chance: how often that rule calls a part outside where nothing
     differs; as many parts may then be outside as are so by chance in 95 of 100 cases (independent parts).
 
-    Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses).
+    Source: Benjamini and Heller 2008 (partial conjunctions of dependent hypotheses); Hochberg 1988, Sarkar 1998.
     """
 
     counted: ClassVar[str] = "parts"
@@ -63,6 +64,11 @@ class Among(_Share):
     of: int = 1
     chance: float = 0.0
     level: float = 0.95
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.region.two_sided:
+            raise UsageError("TwoSided has one p for both sides, by which no part can be counted; use Direction")
 
     def __str__(self) -> str:
         share = "all" if self.at_least == self.of else f"at least {self.at_least} of {self.of}"
