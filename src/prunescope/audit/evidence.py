@@ -86,7 +86,7 @@ def reparametrized(dense: StateRef, others: States) -> Iterator[str]:
         pair = [task_of(one).network for one in (state, dense)]
         keys = [{key for key, _ in network.bare().named_parameters()} for network in pair if pair[0].id != pair[1].id]
         if len({tuple(sorted(key.rpartition(".")[2] for key in each)) for each in keys}) > 1:
-            ours, theirs = (some(tuple(sorted(each - set.intersection(*keys)))) or "none" for each in keys)
+            ours, theirs = (some(tuple(sorted(each - (keys[0] & keys[1])))) or "none" for each in keys)
             yield (
                 f"{name} has other parameters than the dense network ({ours} for {theirs}), so Tr(H) and Tr(C) of the "
                 "two do not compare, and there is no distance, barrier or layer of it. If weights are only "
