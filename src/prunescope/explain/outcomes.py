@@ -38,9 +38,10 @@ class Outcome:
 def outcomes(target: Target) -> tuple[Outcome, ...]:
     """What there is for a target, the error first; calibration and classes only where an example has one class."""
     examples, outputs, percent = Examples(split="test"), Outputs(split="test"), "percentage points"
+    loss = "nats" if target.unit == "fraction" else f"squared {target.unit}"
     found = (
         Outcome("test error", percent if target.decides else target.unit, examples, _error),
-        Outcome("test loss", "nats", examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
+        Outcome("test loss", loss, examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
     )
     if not target.classifies:
         return found

@@ -75,12 +75,14 @@ def stopped_early(errors: Numbers) -> Numbers:
     """Error of each replicate after the epoch that is best for the others: [replicates].
 
     errors: after every epoch, [replicates, epochs], so that no replicate judges its own choice; [replicates] where all
-        of them failed, which is given back.
+        of them failed, which is given back. A single replicate chooses for itself. Not a number where another one
+        failed, so that it cannot choose.
     """
     if errors.ndim < 2:
         return errors
-    others = errors.sum(axis=0) - errors
-    return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
+    every = range(len(errors))
+    others = np.array([np.delete(errors, k, axis=0).sum(axis=0) for k in every]) if len(errors) > 1 else errors
+    return np.where(np.isfinite(others).all(axis=1), errors[every, others.argmin(axis=1)], np.nan)
 
 
 def choose_optimal(values: Sequence[Values], *, replicates: int) -> int:
@@ -94,8 +96,8 @@ def choose_on_half(values: Sequence[Values], *, levels: int, half: str) -> int:
     values: `Examples` of every network, level by level.
     """
     wrong = [~value["correct"] if "correct" in value else value["error"] for value in values]
-    errors = [float(value[HALVES[half]].mean()) for value in wrong]
-    return int(np.reshape(errors, (levels, -1)).mean(axis=1).argmin())
+    errors = [float(value[HALVES[half]].sum()) for value in wrong]
+    return int(np.reshape(errors, (levels, -1)).sum(axis=1).argmin())
 
 
 def choose_highest_improving(values: Sequence[Values], *, replicates: int) -> int:

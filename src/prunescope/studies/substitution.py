@@ -109,8 +109,3 @@ class _Renamed:
 
     def __contains__(self, node: Any) -> bool:
         return self.change(node) in self.results
-
-    def recipe(self, run: Value) -> Recipe:
-        """The recipe that a run stands for."""
-        found: Recipe = self.results.recipe(self.change(run))
-        return found
