@@ -8,6 +8,7 @@ import torch
 from audit_worlds import evidence, world
 from small import data, net
 from torch import nn
+from torch.nn.utils import parametrizations, parametrize
 
 from prunescope.audit.door import audit
 from prunescope.audit.evidence import cautions, misordered
@@ -32,6 +33,29 @@ def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
     report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path / "store")
     questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]
     assert [note.partition(";")[0] for note in questioned] == ["other: no weight is 0, and it is audited as pruned"]
+
+
+@pytest.mark.parametrize("norm", [parametrizations.weight_norm, parametrizations.spectral_norm])
+def test_one_function_in_other_parameters_has_a_tr_h_that_does_not_compare(norm, tmp_path):
+    def build():
+        made = net(0)
+        norm(made[0])
+        return made.eval()
+
+    plain, wrapped = build(), nn.Sequential(net(0), nn.Identity())
+    parametrize.remove_parametrizations(plain[0], "weight")
+    options = {"test": data(3), "store": tmp_path / "store", "why": 20}
+    questioned = [note for note in audit(build(), baked(plain), **options).findings.doubts if "compare" in note]
+    assert len(questioned) == 1
+    assert questioned[0].startswith("pruned has other parameters than the dense network (0.weight for 0.parametriz")
+    assert not any("compare" in note for note in audit(net(0), baked(wrapped[0]), **options).findings.doubts)
+    assert not any("compare" in note for note in audit(net(0), wrapped, **options).findings.doubts)
+
+
+def test_compiled_networks_are_given_alone_as_in_a_list(tmp_path):
+    options = {"test": data(3), "store": tmp_path / "store"}
+    report = audit(net(0), torch.compile(baked(net(0))), twins=torch.compile(net(1)), **options)
+    assert report.table("flips") == audit(net(0), [baked(net(0))], twins=[net(1)], **options).table("flips")
 
 
 def baked(module: nn.Module) -> nn.Module:

@@ -9,6 +9,7 @@ import torch
 from specimens import recipe as make_recipe
 from specimens import risk
 from torch import nn
+from torch.nn.utils import prune
 
 from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.reference import FINAL, Moment, StateRef
@@ -79,6 +80,16 @@ class Other(LeNet):
 def test_a_module_that_computes_something_else_is_refused():
     with pytest.raises(UsageError, match=r"the Other computes other outputs than .*LeNet with its tensors"):
         given(Other(hidden=(8,), inputs=16, classes=4), TASK)
+
+
+def test_masks_of_torch_that_were_not_removed_are_read_and_the_module_keeps_them():
+    net = module()
+    layer = next(part for part in net.modules() if isinstance(part, nn.Linear))
+    prune.l1_unstructured(layer, "weight", 0.5)
+    masked = given(net, TASK)
+    assert prune.is_pruned(net)
+    prune.remove(layer, "weight")
+    assert masked.id == given(net, TASK).id
 
 
 def test_negative_zeros_and_the_order_of_tensors_make_no_other_state():

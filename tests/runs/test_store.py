@@ -7,14 +7,15 @@ import pytest
 import torch
 from specimens import check_whole, contents, risk
 
-from prunescope.base.errors import StoreError
+import prunescope as ps
+from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.reference import FINAL
 from prunescope.base.state import Weights
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import extended
 from prunescope.runs.store import codec, local, sealed
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
 MANIFEST = {"schema": 2, "id": RUN, "status": "done"}
@@ -43,6 +44,13 @@ def test_it_is_made_where_there_is_nothing(tmp_path):
     assert (store.root / "SCHEMA").read_text() == "1\n"
     assert list(store.run_ids()) == []
     assert Store(tmp_path / "a" / "b").root == store.root
+
+
+@pytest.mark.parametrize("reading", [lambda at: ps.load_module("0123456789ab", store=at), open_store])
+def test_what_only_reads_makes_no_store(tmp_path, reading):
+    with pytest.raises(UsageError, match="there is no store at"):
+        reading(tmp_path / "mistyped")
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path):

@@ -121,6 +121,12 @@ def test_failing_precondition_is_not_judgeable_and_names_the_measured_number():
     assert verdict.p is None
 
 
+def test_of_many_measured_numbers_those_that_fail_are_named():
+    fits = Precondition("Training accuracy", numbers([100.0] * 118 + [96.4, 95.0], "%"), at_least=99.9)
+    verdict = judge(claim_of(Direction("greater"), [9.1, 8.7], preconditions=(fits,)), NOTHING)
+    assert verdict.why == "Training accuracy: needs at least 99.9, measured 96.4, 95 % in 2 of 120"
+
+
 def test_precondition_that_cannot_be_measured_as_a_number_fails():
     broken = Precondition("Loss", numbers([np.nan]), at_most=1.0)
     verdict = judge(claim_of(Direction("less"), [1.0, 2.0], preconditions=(broken,)), NOTHING)

@@ -47,6 +47,7 @@ from torch.nn.utils import prune
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.tasks.inspection import inspect_problem
+from prunescope.tasks.targets import Binary
 from prunescope.tasks.task import Task
 from prunescope.training.last_batch import check_last_batch
 
@@ -294,3 +295,11 @@ def test_matrices_in_containers_of_parameters_are_prunable_where_they_multiply()
 def test_a_choice_of_the_users_own_is_said_with_what_it_leaves_out():
     look = inspected(Net, prunable="b.*")
     assert look.tensors.prunable == ("b.weight",) and "a.weight (not named)" in look.sentence
+
+
+@pytest.mark.parametrize("last", [nn.Identity(), nn.Flatten(0)])
+def test_one_logit_is_one_output_with_or_without_an_axis_of_its_own(last):
+    def build():
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(1), last)
+
+    assert inspected(build, classes=2, target=Binary()).outputs == 1

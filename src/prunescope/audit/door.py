@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from numpy.typing import ArrayLike
 
-from prunescope.audit.evidence import check_inputs, check_twins, doubts
+from prunescope.audit.evidence import check_inputs, check_twins, doubts, reparametrized
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit
@@ -32,7 +32,7 @@ from prunescope.runs.graph.families import ensemble, final, in_iterations
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.store.plan import plan as plan_of
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 from prunescope.studies.claim import judge_all
 from prunescope.studies.groups import column
 from prunescope.tasks.data.layout import Layout
@@ -125,7 +125,7 @@ def audit(
         raise UsageError(f"split={split!r} needs training examples; give train=(x, y), or data that have some")
     if recipe is not None and examples is None:
         examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
-    store = store if isinstance(store, Store) else Store(store)
+    store = open_store(store, new=True)
     if isinstance(twins, Integral):
         twins, recipe = _twins_of(int(twins), dense, recipe, store), None
     elif recipe is not None and twins:
@@ -156,7 +156,10 @@ def audit(
             *found.notes,
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
-        doubts=tuple(doubts(before, *(known[kind] for kind in ("pruned", "twins", "controls")))),
+        doubts=(
+            *doubts(before, known["pruned"], known["twins"]),
+            *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
+        ),
     )
     check_inputs(plan.states, split)
     _train(plan.states.values(), store, device, display)

@@ -16,6 +16,7 @@ from prunescope.measures.measure import SplitName
 from prunescope.runs.graph.given import Given, task_of
 from prunescope.studies.contrast import Evidence
 from prunescope.tasks.data.source import same_inputs
+from prunescope.tasks.examined import some
 
 COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
@@ -59,7 +60,7 @@ def check_twins(dense: StateRef, pruned: States, twins: States) -> None:
             raise UsageError(f"{name!r} is the pruned network {same[0]!r}; a twin is dense, trained with another seed")
 
 
-def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> Iterator[str]:
+def doubts(dense: StateRef, pruned: States, twins: States) -> Iterator[str]:
     """A sentence for every given state of the dense one's network that may be meant as another kind."""
     for name, weights in _alike(dense, pruned):
         if weights.sparsity == 0:
@@ -76,6 +77,21 @@ def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> 
                 f"{name}: its weights are close to the dense network's (cosine {cosine:.2f}). If it is an earlier or "
                 "later state of the same training it is no twin; if it only started from the same weights, another "
                 "start may change more than is said here"
+            )
+
+
+def reparametrized(dense: StateRef, others: States) -> Iterator[str]:
+    """A sentence for every network whose weights lie in other kinds of parameters: sums over these do not compare."""
+    for name, state in others.items():
+        pair = [task_of(one).network for one in (state, dense)]
+        keys = [{key for key, _ in network.bare().named_parameters()} for network in pair if pair[0].id != pair[1].id]
+        if len({tuple(sorted(key.rpartition(".")[2] for key in each)) for each in keys}) > 1:
+            ours, theirs = (some(tuple(sorted(each - (keys[0] & keys[1])))) or "none" for each in keys)
+            yield (
+                f"{name} has other parameters than the dense network ({ours} for {theirs}), so Tr(H) and Tr(C) of the "
+                "two do not compare, and there is no distance, barrier or layer of it. If weights are only "
+                "stored otherwise, give both alike: after torch.nn.utils.parametrize.remove_parametrizations, before "
+                "BatchNorm is fused"
             )
 
 

@@ -109,11 +109,7 @@ def is_store(address: str) -> bool:
 
 
 def existing_store(address: str) -> Store:
-    """The store at an address. Raises UsageError if there is none: reading makes no store."""
-    from prunescope.runs.store.store import Store
+    """The store at an address. Raises UsageError if there is none."""
+    from prunescope.runs.store.store import open_store
 
-    if not is_store(address):
-        raise UsageError(
-            f"there is no store at {address}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
-        )
-    return Store(address)
+    return open_store(address)

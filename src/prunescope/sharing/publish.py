@@ -14,7 +14,7 @@ from prunescope.base.errors import UsageError
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 from prunescope.sharing import bundle
 from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured
@@ -44,7 +44,7 @@ def publish(
     Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
     """
     require_study(study)
-    store = store if isinstance(store, Store) else Store(store)
+    store = open_store(store)
     place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
     if place.exists() and (other := bundle.strangers(place)):
         raise UsageError(f"{place} holds something else than a bundle ({other[0]}); name a new or an empty folder")

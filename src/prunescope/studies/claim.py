@@ -27,6 +27,8 @@ Basis = Literal["paper", "recalled", "proposed"]
 """Read in the paper; remembered but not found again; this project's own."""
 SIGNIFICANT = 0.05
 """Holm's p up to which a verdict outlives the correction for all judged claims of its study."""
+LISTED = 10
+"""So many measured numbers are listed in a sentence."""
 _DECISIONS: tuple[Outcome, ...] = ("reproduced", "contradicted", "inconclusive")
 
 
@@ -304,11 +306,14 @@ def _first_failing(preconditions: Iterable[Precondition], results: Results) -> s
     """Why the claim cannot be judged, with the measured number; empty if nothing is in the way."""
     for condition in preconditions:
         values = _numbers(condition.quantity(results), f"precondition {condition.says!r}")
-        if not len(values) or not ((condition.at_least <= values) & (values <= condition.at_most)).all():
+        holds = (condition.at_least <= values) & (values <= condition.at_most)
+        if not len(values) or not holds.all():
             bounds = [f"at least {condition.at_least:g}"] * math.isfinite(condition.at_least)
             bounds += [f"at most {condition.at_most:g}"] * math.isfinite(condition.at_most)
-            measured = f"{_listed(values) or 'nothing'} {condition.unit}".strip()
-            return f"{condition.says}: needs {' and '.join(bounds)}, measured {measured}"
+            few = values.size <= LISTED
+            measured = f"{_listed(values if few else values[~holds]) or 'nothing'} {condition.unit}".strip()
+            share = "" if few else f" in {(~holds).sum()} of {holds.size}"
+            return f"{condition.says}: needs {' and '.join(bounds)}, measured {measured}{share}"
     return ""
 
 
@@ -322,4 +327,4 @@ def _shown(values: Numbers) -> tuple[float, ...]:
 
 
 def _listed(values: Numbers) -> str:
-    return ", ".join(f"{value:.4g}" for value in values)
+    return ", ".join(f"{value:.4g}" for value in values.flat[:LISTED]) + ", ..." * (values.size > LISTED)

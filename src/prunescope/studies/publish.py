@@ -12,7 +12,7 @@ from prunescope.runs.machine.inspections import stored_notes
 from prunescope.runs.store import provenance
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 from prunescope.studies import report as pages
 from prunescope.studies.registration import registration
 from prunescope.studies.report import Written, require_folder
@@ -69,5 +69,4 @@ def report(study: Study, folder: Path | str | None = None, *, store: Store | Pat
 
     What is written draws itself in a notebook, and has the verdicts as `.verdicts`.
     """
-    opened = store if isinstance(store, Store) else Store(store)
-    return publish(study, opened, Path(folder or Path(REPORTS) / study.name))
+    return publish(study, open_store(store), Path(folder or Path(REPORTS) / study.name))

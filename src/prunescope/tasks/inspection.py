@@ -114,7 +114,7 @@ def inspect_problem(problem: Problem) -> Inspection:
     frozen = tuple(sorted(model.frozen))
     return Inspection(
         name,
-        outputs.shape[-1],
+        outputs.shape[-1] if outputs.ndim > 1 else 1,
         problem.classes,
         model.tensors,
         frozen,

@@ -138,7 +138,7 @@ REFUSED = {
     "negative": (
         (X, Y - 1),
         {},
-        r"from -1 to 1; Classes\(\) takes .* from 0; map the labels: class_names=\{-1: '-1'",
+        r"from -1 to 1; .* leave out the 4 examples below 0 if they have no label, or map the labels: .*\{-1: '-1'",
     ),
     "no width": ((X[:, :0], Y), {}, r"\(12, 0\), examples without numbers"),
     "too few classes": ((X, Y), {"classes": 2}, "classes=2 and the labels need 3; give at least 3"),

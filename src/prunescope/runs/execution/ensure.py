@@ -25,7 +25,7 @@ from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.plan import Plan, plan
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 
 ALONE = "working here, on one core"
 
@@ -73,7 +73,7 @@ def ensure(
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
     """
-    store = store if isinstance(store, Store) else Store(store)
+    store = open_store(store, new=True)
     given, display = display, display or default_display()
     asked = _listed(nodes)
     todo = plan(asked, store)

@@ -163,7 +163,7 @@ def named(**kinds: Any) -> dict[str, dict[str, Any]]:
 def labelled(kind: str, things: Any) -> dict[str, Any]:
     """States by the names that a report gives them: their own, those of their files, or numbers."""
     states: Any = Mapping | nn.Module | StateRef | Recipe | str | Path
-    if things and isinstance(things, Mapping) and all(isinstance(thing, states) for thing in things.values()):
+    if isinstance(things, Mapping) and things and all(isinstance(thing, states) for thing in things.values()):
         return dict(things)
     listed = list(things) if isinstance(things, Sequence) and not isinstance(things, str) else [things]
     stems = [Path(thing).stem if isinstance(thing, str | Path) else "" for thing in listed]

@@ -13,7 +13,7 @@ from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Everything, Recipe
-from prunescope.tasks.building import copied
+from prunescope.tasks.building import copied, made_permanent
 from prunescope.tasks.data.source import Digest
 from prunescope.tasks.fitting import weights_from
 from prunescope.tasks.functional import close
@@ -58,7 +58,7 @@ Run = Recipe | Given
 def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seeds: Seeds | None = None) -> StateRef:
     """A state that was trained elsewhere, to be measured like that of a run; exact zeros of weights become masks.
 
-    state: tensors by name, or a module that holds them.
+    state: tensors by name, or a module that holds them; masks of torch.nn.utils.prune are multiplied in.
     task: its network, data and loss.
     seeds: of the labels, and of which examples are held out.
 
@@ -79,7 +79,10 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
 
 
 def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    tensors = state.state_dict() | dict(state.named_buffers()) if isinstance(state, nn.Module) else state
+    tensors: Any = state
+    if isinstance(state, nn.Module):
+        made_permanent(module := copied(state))
+        tensors = module.state_dict() | dict(module.named_buffers())
     if not isinstance(tensors, Mapping) or not all(isinstance(leaf, Tensor) for leaf in tensors.values()):
         raise UsageError(
             f"{type(state).__name__} is no state; give a module, or tensors by name as state_dict() returns"

@@ -17,7 +17,7 @@ from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.machine.loader import Loader
 from prunescope.runs.store.housekeeping import find
 from prunescope.runs.store.results import Missing, StoredResults
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, open_store
 from prunescope.tasks.compact import Compact, compact, module_of
 from prunescope.tasks.task import Task
 
@@ -60,7 +60,7 @@ def load_module(state: StateRef | Run | str, *, store: Store | Path | str, small
 
 def loaded(state: StateRef | Run | str, *, store: Store | Path | str, smaller: bool = False) -> LoadedModule:
     """The same as `load_module`, with inputs and with what was left out."""
-    store = store if isinstance(store, Store) else Store(store)
+    store = open_store(store)
     loader = Loader(store)
     task, run, weights, named = _stored(state, loader)
     model = loader.model(named)

@@ -44,6 +44,8 @@ class Classes(Target):
             )
         elif y.ndim == 1 and is_whole(y):
             hint = f"; map the labels: class_names={_mapping(y)}"
+            if (y == 0).any():  # torch's own mark of no label is -100, others' is -1
+                hint = f"; leave out the {int((y < 0).sum())} examples below 0 if they have no label, or{hint[1:]}"
         raise UsageError(f"{name} y is {y.dtype} {tuple(y.shape)}{described(y)}; Classes() takes {self.takes}{hint}")
 
     def require_every_class(self, *parts: Tensor) -> None:

@@ -17,7 +17,7 @@ class Regression(Target):
     loss: ClassVar[str] = "prunescope.tasks.losses:mean_squared_error"
     unit: ClassVar[str] = "unit of y"
     fixed: ClassVar[bool] = True
-    takes: ClassVar[str] = "finite floating numbers, [N] or [N, D]"
+    takes: ClassVar[str] = "finite floating numbers, [N] or [N, D], as y.float() makes them of whole ones"
 
     def permits(self, y: Tensor) -> bool:
         """Finite floating numbers, a row an example."""
