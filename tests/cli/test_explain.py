@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+from prunescope.runs.store.store import Store
+
 RECIPE = """
 import prunescope as ps
 
@@ -34,6 +36,16 @@ def test_a_recipe_in_a_file_is_planned_and_then_explained(command, tmp_path):
     assert made["sentence"] in " ".join(done.output.split())
     assert [claim["name"] for claim in made["claims"]][:2] == ["pruning-lowers-the-error", "time-lowers-the-error"]
     assert "prunescope explain mine_to_explain.py --scale smoke" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_two_files_are_registered_and_pinned_apart(command, tmp_path):
+    for name, lr in (("first_to_explain", 0.1), ("second_to_explain", 0.2)):
+        (tmp_path / f"{name}.py").write_text(RECIPE.replace("lr=0.1", f"lr={lr}"))
+        done = command("explain", f"{name}.py", "--scale", "smoke", "-s", "levels=1", "--workers", 1, "--out", name)
+        assert done.exit_code == 0, done.output
+        assert not any("changed after" in claim["said"] for claim in summary(tmp_path / name)["claims"])
+    pins = Store(tmp_path / "store").pins()
+    assert [name.rpartition(".")[0] for name in pins] == ["explain_first_to_explain", "explain_second_to_explain"]
 
 
 def test_a_network_by_name_is_explained(command, tmp_path):

@@ -22,7 +22,7 @@ from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.studies.claim import judge, judge_all
 from prunescope.studies.curves import sort_curves
 from prunescope.studies.plots import COLOURS, look
-from prunescope.studies.selection import HALVES, choose_on_half
+from prunescope.studies.selection import HALVES, choose_on_half, stopped_early
 from prunescope.studies.statistics import t_interval
 
 TIME, SIZE, DISTURBANCE, CHOICE = "time", "size", "disturbance", "choice"
@@ -168,6 +168,21 @@ def test_the_best_of_twenty_levels_of_chance_is_no_effect():
         fitted.append(wrong[best, 2:, 1::2].mean())
     assert np.mean(naive) < 0.27
     assert abs(np.mean(fitted) - 0.3) < 4 * np.std(fitted) / np.sqrt(200)
+
+
+def test_levels_that_tie_exactly_give_the_first():
+    """Shares of three networks, .1 + .1 + .1 and .3 + 0 + 0, are no equal sums; counts are."""
+    wrong = np.zeros((2, 3, 20), dtype=bool)
+    wrong[0, :, 0] = wrong[1, 0, :6:2] = True
+    values = [{"correct": ~network} for level in wrong for network in level]
+    assert choose_on_half(values, levels=2, half="even") == 0
+
+
+def test_early_stopping_is_chosen_by_other_networks_that_are_all_there():
+    errors = np.array([[3.0, 1.0, 2.0], [3.0, 2.0, 1.0], [2.0, 2.0, 0.5]])
+    assert stopped_early(errors).tolist() == [2.0, 1.0, 2.0]
+    assert stopped_early(errors[:1]).tolist() == [1.0]
+    assert np.isnan(stopped_early(np.vstack([errors, np.full(3, np.nan)]))).all()
 
 
 def best_of_nothing(random, levels=7, replicates=4, examples=200):

@@ -9,9 +9,12 @@ from prunescope.base.errors import PrunescopeError, UsageError, UserCodeError
 from prunescope.base.reference import FINAL, Moment
 from prunescope.base.streams import replicate
 from prunescope.measures import LayerSparsity
+from prunescope.runs.execution import ensure as execution
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import FailedRuns, Interrupted, ensure
+from prunescope.runs.execution.executors.processes import Immovable
 from prunescope.runs.execution.executors.worker import do
+from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.preparation import prepare, workers_for
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
@@ -44,6 +47,31 @@ def diverging(recipe):
 
 
 # -- what is made
+
+
+class Unreadable(Executor):
+    """A worker that cannot read what it is given."""
+
+    workers = 1
+
+    def start(self, worker, work):
+        self.said = [Message("", "error", why="no such class", error=Immovable), Message("", "free")]
+
+    def wait(self, seconds):
+        return self.said
+
+    def stop(self):
+        pass
+
+
+def test_what_no_other_process_can_read_is_made_here_and_failures_are_warned_of(store, recipe, monkeypatch):
+    """Nodes that come one by one can be asked for once only."""
+    real, executors = execution._executor, [Unreadable()]
+    monkeypatch.setattr(execution, "_executor", lambda *args: executors.pop() if executors else real(*args))
+    runs = (recipe, diverging(recipe))
+    with pytest.warns(FailedRuns, match="a run failed"):
+        results = ensure((risk(run) for run in runs), store=store)
+    assert risk(runs[0]) in results and risk(runs[1]) not in results
 
 
 def test_a_chain_its_readings_and_traces(store, recipe, trained):

@@ -33,6 +33,11 @@ def test_a_single_network_is_no_curve():
         first_crossing([1.0], [1.0], 4.0)
 
 
+def test_a_curve_that_begins_beyond_the_limit_has_no_crossing():
+    with pytest.raises(UsageError, match="the first error, 5, is beyond the limit 4"):
+        first_crossing([1.0, 0.1], [5.0, 6.0], 4.0)
+
+
 def values(dense, densities, errors):
     curve = zip(errors, densities, strict=True)
     return [{"error": e} for e in dense] + [r for e, d in curve for r in ({"error": e}, {"sparsity": 1 - d})]

@@ -125,6 +125,7 @@ def test_statistics_estimated_anew_are_seen_where_the_running_ones_are_stale(lab
 
 def test_a_look_costs_what_its_limit_says():
     assert Curve().examples(train=50, test=20) == 20
+    assert Curve(split="train").examples(train=50, test=20) == 50
     assert EpochAccuracy(split="train", limit=30).examples(train=50, test=20) == 30
     assert EpochAccuracy(split="train", limit="all").examples(train=50, test=20) == 50
     assert EpochAccuracy(limit=30).examples(train=50, test=20) == 20

@@ -1,19 +1,16 @@
 """What is explained: numbers of one network on some of the test examples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.measures import Examples
 from prunescope.measures.answers import Answers
-from prunescope.measures.measure import Measure
+from prunescope.measures.measure import Measure, Values
 from prunescope.measures.outputs import Outputs
 from prunescope.tasks.targets import Target
 
-Values = Mapping[str, NDArray[Any]]
 ALL = slice(None)
 
 
@@ -38,9 +35,10 @@ class Outcome:
 def outcomes(target: Target) -> tuple[Outcome, ...]:
     """What there is for a target, the error first; calibration and classes only where an example has one class."""
     examples, outputs, percent = Examples(split="test"), Outputs(split="test"), "percentage points"
+    loss = "nats" if target.unit == "fraction" else f"squared {target.unit}"
     found = (
         Outcome("test error", percent if target.decides else target.unit, examples, _error),
-        Outcome("test loss", "nats", examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
+        Outcome("test loss", loss, examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
     )
     if not target.classifies:
         return found

@@ -5,7 +5,9 @@ pruning consists of, and the share of every part in what pruning changed.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -48,10 +50,19 @@ def build(settings: Settings, scale: str) -> Study:
 
 
 def template_of(file: str) -> Template:
-    """The study of the recipe that a file.py calls `recipe`. Raises UsageError where there is none."""
+    """The study of the recipe that a file.py calls `recipe`. Raises UsageError where there is none.
+
+    It has the file's name in its own, since settings do not tell the recipes of two files apart: what was registered
+    and pinned of one is not the other's.
+    """
     recipe = recipe_of(file)
     scales = {"laptop": Pruning(), "smoke": Pruning(levels=2, replicates=2)}
-    return Template(file, scales, lambda settings, scale: _study(recipe, settings, scale))
+
+    def build(settings: Pruning, scale: str) -> Study:
+        study = _study(recipe, settings, scale)
+        return replace(study, name=f"{study.name}/{Path(file).stem}")
+
+    return Template(file, scales, build)
 
 
 def explain(recipe: Recipe, *, prune: Prune | None = None, factors: tuple[Factor, ...] = FACTORS, **how: Any) -> Study:

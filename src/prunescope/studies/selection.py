@@ -5,15 +5,14 @@ exactly, so that of levels that tie the first is taken, wherever the choice is m
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from prunescope.base.errors import TooFewReplicates, UsageError
+from prunescope.measures.measure import Values
 from prunescope.studies.results import Numbers
 
-Values = Mapping[str, NDArray[Any]]
 HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2)}
 """Alternating examples, because published test sets are often sorted."""
 
@@ -75,12 +74,14 @@ def stopped_early(errors: Numbers) -> Numbers:
     """Error of each replicate after the epoch that is best for the others: [replicates].
 
     errors: after every epoch, [replicates, epochs], so that no replicate judges its own choice; [replicates] where all
-        of them failed, which is given back.
+        of them failed, which is given back. A single replicate chooses for itself. Not a number where another one
+        failed, so that it cannot choose.
     """
     if errors.ndim < 2:
         return errors
-    others = errors.sum(axis=0) - errors
-    return np.asarray(errors[np.arange(len(errors)), others.argmin(axis=1)])
+    every = range(len(errors))
+    others = np.array([np.delete(errors, k, axis=0).sum(axis=0) for k in every]) if len(errors) > 1 else errors
+    return np.where(np.isfinite(others).all(axis=1), errors[every, others.argmin(axis=1)], np.nan)
 
 
 def choose_optimal(values: Sequence[Values], *, replicates: int) -> int:
@@ -94,8 +95,8 @@ def choose_on_half(values: Sequence[Values], *, levels: int, half: str) -> int:
     values: `Examples` of every network, level by level.
     """
     wrong = [~value["correct"] if "correct" in value else value["error"] for value in values]
-    errors = [float(value[HALVES[half]].mean()) for value in wrong]
-    return int(np.reshape(errors, (levels, -1)).mean(axis=1).argmin())
+    errors = [float(value[HALVES[half]].sum()) for value in wrong]
+    return int(np.reshape(errors, (levels, -1)).sum(axis=1).argmin())
 
 
 def choose_highest_improving(values: Sequence[Values], *, replicates: int) -> int:

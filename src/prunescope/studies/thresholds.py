@@ -1,15 +1,12 @@
 """Where a curve over sparsity begins to suffer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
-
-Values = Mapping[str, NDArray[Any]]
+from prunescope.measures.measure import Values
 
 
 def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
@@ -20,13 +17,15 @@ def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: f
     is within the limit to its end gives its last density: the true one is no larger. What comes after it has left plays
     no part, see `comes_back`.
 
-    Raises UsageError for fewer than two points.
+    Raises UsageError for fewer than two points, and for a first error beyond the limit.
 
     >>> round(first_crossing([1.0, 0.1, 0.01], [1.0, 2.0, 6.0], 4.0), 4)
     0.0316
     """
     if len(densities) < 2:
         raise UsageError(f"{len(densities)} densities and {len(errors)} errors are no curve; give 2 or more pairs")
+    if errors[0] > limit:
+        raise UsageError(f"the first error, {errors[0]:g}, is beyond the limit {limit:g}; nothing is left to cross it")
     outside = [place for place, error in enumerate(errors) if error > limit]
     if not outside:
         return float(densities[-1])

@@ -47,8 +47,12 @@ class Probe(Value):
         return ()
 
     def examples(self, *, train: int, test: int) -> int:
-        """The cost of one row: the number of examples that pass through the network, given the sizes of the splits."""
-        return test
+        """The cost of one row: the number of examples that pass through the network, given the sizes of the splits.
+
+        By default those of its field `split`, the test set without one, at most as many as its field `limit` says.
+        """
+        size, limit = train if getattr(self, "split", "test") == "train" else test, getattr(self, "limit", "all")
+        return min(limit, size) if isinstance(limit, int) else size
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """One row. running_loss: mean loss of the batches since the last epoch began, nats (0 at the start)."""
@@ -144,11 +148,6 @@ class EpochAccuracy(_Periodic):
 
     around_onsets: ClassVar[bool] = True
     limit: Limit = "all"
-
-    def examples(self, *, train: int, test: int) -> int:
-        """The size of the split, or the limit."""
-        size = train if self.split == "train" else test
-        return size if self.limit == "all" else min(self.limit, size)
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """Columns loss, error, sparsity."""

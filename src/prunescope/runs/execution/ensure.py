@@ -74,9 +74,9 @@ def ensure(
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
     """
     store = open_store(store, new=True)
-    told = display is not None
-    display = display or default_display()
-    todo = plan(_listed(nodes), store)
+    given, display = display, display or default_display()
+    asked = _listed(nodes)
+    todo = plan(asked, store)
     cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
     queue: WorkQueue | None = None
     try:
@@ -108,18 +108,18 @@ def ensure(
     except KeyboardInterrupt:
         at = f" at {summary(queue.status())}" if queue else ""
         raise Interrupted(f"stopped{at}; everything reached is stored, the same command goes on from there") from None
-    if not told and (failures := todo.failed | queue.failures):
+    if given is None and (failures := todo.failed | queue.failures):
         warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
     if any(message.error is Immovable for message in queue.errors.values()):
         display.note(f"{queue.error()}: {ALONE}")
         return ensure(
-            *nodes,
+            asked,
             store=store,
             workers=1,
             device=device,
             engine=engine,
             stack=stack,
-            display=display,
+            display=given,
             checkpoint_seconds=checkpoint_seconds,
         )
     if queue.errors:
