@@ -56,14 +56,12 @@ class Inspection:
         unusual += [f"{some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
         unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
-        unusual += (
-            [] if self.tested else ["the test examples are the training examples, so nothing tells how it generalizes"]
-        )
+        unusual += [] if self.tested else ["the test examples are the training examples, so no number is of new ones"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
-        """Whether all trains from weights by seed and is tested, every matrix is prunable, none is pruned at the start."""
+        """Whether all trains from weights by seed and is tested, and every matrix is prunable and none pruned yet."""
         others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
         return self.seeded and self.tested and not any(others)
 
