@@ -122,6 +122,8 @@ def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):
     named = audit(net(0), net(1), test=(x[some], names[y[some]]), class_names=list(names), **options)
     numbered = audit(net(0), net(1), test=(x[some], y[some]), **options)
     assert named.table("measures") == numbered.table("measures")
+    orders = [[note for note in report.plan.notes if note.startswith("Outputs 0")] for report in (named, numbered)]
+    assert orders[0] == [] and "taken for cat, dog, fox: " in orders[1][0], "names of an earlier call are said"
     whole = audit(net(0), net(1), test=(x, names[y]), shifted=(x[some], names[y[some]]), **options)
     shifted = [{key: row[key] for key in row if key != "condition"} for row in whole.table("shifted")]
     assert shifted == numbered.table("measures")

@@ -115,6 +115,13 @@ def test_what_is_unusual_is_noted_and_what_is_usual_is_not(store):
     assert notes.texts == prepare(plan([frozen], store), store, workers=1).notes
 
 
+def test_a_test_set_that_is_the_training_set_is_noted(store):
+    recipe = recipe_of(Linear)
+    leak = recipe.replace(task=Task.from_module(Linear, train=data(), test=data()))
+    assert inspect(leak).sentence.endswith("the test examples are the training examples, so no number is of new ones")
+    assert inspect(recipe).is_usual and not inspect(leak).is_usual
+
+
 def test_pruning_where_nothing_is_prunable_is_refused(store):
     chain = imp(recipe_of(Norms), levels=1)
     with pytest.raises(UsageError, match=r"Prune would remove nothing: Norms has no prunable weights.*prunable="):

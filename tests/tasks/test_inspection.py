@@ -81,7 +81,7 @@ REFUSED = {
     "too few outputs": (
         Net,
         {"classes": 5},
-        "3 outputs for labels up to 4; the network needs 5 outputs",
+        "3 outputs for labels up to 4; the network needs 5 outputs, or, where labels begin at 1, give y - 1",
     ),
     "other outputs in training": (
         MoreInTraining,

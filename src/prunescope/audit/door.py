@@ -154,6 +154,7 @@ def audit(
         conditions={**conditions, **_shifted(other, data.source.class_names)},
         notes=(
             *found.notes,
+            *_order(data.source.class_names, class_names),
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
@@ -198,6 +199,17 @@ def _check_task(task: Task, corruptions: object) -> None:
             f"corruptions={corruptions!r} are of pictures [1 or 3, H, W], and these examples have shape {list(shape)}; "
             "leave corruptions out, and give other examples as shifted="
         )
+
+
+def _order(names: Sequence[str], given: Names | None) -> list[str]:
+    """Which output stands for which class, where that was not said in this call."""
+    if given is not None or not names:
+        return []
+    shown = ", ".join(names[:12]) + ", ..." * (len(names) > 12)
+    return [
+        f"Outputs 0, 1, ... are taken for {shown}: the order of the data, of the labels as texts, or of the names "
+        "that these examples were given last. If the networks have another order, give class_names."
+    ]
 
 
 def _normalizes(network: Network) -> bool:

@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.state import Weights
 from prunescope.measures.answers import Answers
-from prunescope.measures.measure import SplitName
+from prunescope.measures.measure import SplitName, Values
 from prunescope.runs.graph.given import Given, task_of
 from prunescope.studies.contrast import Evidence
 from prunescope.tasks.data.source import same_inputs
@@ -31,7 +29,6 @@ ORDERED = 0.7
 APART, ERRORS = 0.3, 3.0
 """A twin is questioned whose error is apart from the dense network's by more than so many standard errors, and by more
 than this share of the smaller error, or of the smaller accuracy; proposed."""
-Values = Mapping[str, NDArray[Any]]
 States = Mapping[str, StateRef]
 
 

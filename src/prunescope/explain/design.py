@@ -15,9 +15,10 @@ from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.explain import shares
 from prunescope.explain.factors import Arm, Factor
-from prunescope.explain.outcomes import Outcome, Values, outcomes
+from prunescope.explain.outcomes import Outcome, outcomes
 from prunescope.explain.shares import Cell
 from prunescope.measures import Examples
+from prunescope.measures.measure import Values
 from prunescope.runs.graph.families import final, imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Reading
 from prunescope.runs.graph.recipe import Recipe

@@ -1,19 +1,16 @@
 """What is explained: numbers of one network on some of the test examples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.measures import Examples
 from prunescope.measures.answers import Answers
-from prunescope.measures.measure import Measure
+from prunescope.measures.measure import Measure, Values
 from prunescope.measures.outputs import Outputs
 from prunescope.tasks.targets import Target
 
-Values = Mapping[str, NDArray[Any]]
 ALL = slice(None)
 
 

@@ -1,14 +1,13 @@
 """What several readings say together."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
-
-Values = Mapping[str, NDArray[Any]]
+from prunescope.measures.measure import Values
 
 
 def mean(values: Sequence[Values]) -> dict[str, NDArray[Any]]:

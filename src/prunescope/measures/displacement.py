@@ -1,7 +1,6 @@
 """How far the weights have moved."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -9,7 +8,7 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
-from prunescope.measures.measure import Measure
+from prunescope.measures.measure import Measure, Values
 from prunescope.tasks.task import Problem
 
 
@@ -21,7 +20,7 @@ class WeightVector(Measure):
         return {"weights": torch.cat([weights.params[name].flatten() for name in sorted(weights.masks)])}
 
 
-def displacement(readings: Sequence[Mapping[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
+def displacement(readings: Sequence[Values]) -> dict[str, float]:
     """The distance from one state to another, for `Combined`: |w_1 - w_0|, and relative to |w_0|.
 
     readings: two of `WeightVector`, the earlier state first (after pruning at initialization, say).

@@ -15,6 +15,8 @@ from prunescope.base.value import Value
 from prunescope.tasks.task import Problem, Split, Task
 
 SplitName = Literal["train", "validation", "test"]
+Values = Mapping[str, NDArray[Any]]
+"""What a reading or another node came to: arrays by name."""
 
 
 class Measure(Value):
@@ -112,7 +114,7 @@ def same_examples(first: State, second: State, split: str, most: int | None = No
     return one if most is None else one.at(torch.arange(min(most, len(one)), device=one.y.device))
 
 
-def by_layer(values: Mapping[str, NDArray[Any]], quantity: str) -> dict[str, float]:
+def by_layer(values: Values, quantity: str) -> dict[str, float]:
     """One quantity of every layer, by the name of its tensor, from values named "QUANTITY of TENSOR"."""
     start = f"{quantity} of "
     return {name.removeprefix(start): float(np.asarray(v)) for name, v in values.items() if name.startswith(start)}

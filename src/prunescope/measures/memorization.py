@@ -7,7 +7,7 @@ Source: Feldman and Zhang 2020, What neural networks memorize and why (recalled:
 networks, thresholds 0.25 and 0.15).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
+from prunescope.measures.measure import Values
 
-Values = Mapping[str, NDArray[Any]]
 Numbers = NDArray[np.float64]
 
 

@@ -1,14 +1,12 @@
 """The Takeuchi information criterion's proxy: gradient noise over curvature."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from prunescope.base.errors import UsageError
+from prunescope.measures.measure import Values
 
 
-def tic(readings: Sequence[Mapping[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
+def tic(readings: Sequence[Values]) -> dict[str, float]:
     """Tr(C) / Tr(H) of one state, dimensionless for a loss in nats; NaN where Tr(H) is not positive.
 
     readings: of `GradientTrace`, then of `HessianSpectrum` (its "sum" is taken, as the authors do), `HessianTrace` or

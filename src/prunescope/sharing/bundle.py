@@ -30,6 +30,7 @@ import prunescope
 from prunescope.base.digest import text_digest
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.kinds import KIND
+from prunescope.runs.store.results import FACTS
 from prunescope.runs.store.store import Values
 
 FORMAT = 1
@@ -37,8 +38,6 @@ HEAD, NODES, RUNS, SUMMARY = "bundle.json", "nodes.jsonl", "runs.jsonl", "report
 MOST_HEAD, MOST_LINE = 64 << 20, 16 << 20
 """Bytes of `bundle.json`, and of a line, at most: they are read at once."""
 MOST_FILES = 1_000_000
-SIZES = ("step", "steps", "sparsity", "parameters")
-"""What is known of every run that ended well."""
 _TEXT = "#text"
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -253,7 +252,7 @@ def write_values(root: Path, run: str, values: Mapping[str, Values]) -> None:
 
 def _is_record(record: Mapping[str, Any]) -> bool:
     """Whether what is said of a run has the types that everything here relies on."""
-    sizes = [record.get(name) for name in SIZES] if record.get("status") == "done" else []
+    sizes = [record.get(name) for name in FACTS] if record.get("status") == "done" else []
     texts = [record.get("status"), *(record["states"].values() if isinstance(record.get("states"), dict) else [None])]
     return (
         isinstance(record.get("exec"), dict)

@@ -10,11 +10,10 @@ import numpy as np
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import Measured, Trace, closure
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
 from prunescope.studies.extent import flat
 
-FACTS = ("step", "steps", "sparsity", "parameters")
 _PLACES = {"step", "local", "phase", "epoch"}
 
 

@@ -21,9 +21,9 @@ from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.nodes import Chosen, Combined, closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.engines import EngineSetting
-from prunescope.runs.store.results import StoredResults
+from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
-from prunescope.sharing.bundle import RUNS, SIZES, Bundle, DamagedBundle, printable
+from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
 from prunescope.studies.claim import judge_all
 from prunescope.studies.report import summary
 from prunescope.studies.study import Study
@@ -189,7 +189,7 @@ def _compared(
     if _processor(here) != _processor(there):
         elsewhere.append("processor")
     furthest, distance = "", 0.0
-    published = {**bundle.values(run), run: {name: np.asarray(record[name]) for name in SIZES}}
+    published = {**bundle.values(run), run: {name: np.asarray(record[name]) for name in FACTS}}
     for node in (node for node in (recipe, *wanted) if node.id in published):
         ours[node.id], theirs = results[node], published[node.id]
         for name in sorted(theirs.keys() | ours[node.id].keys()):
@@ -239,7 +239,7 @@ class _Published(StoredResults):
             return super()._read(node)
         record = self.bundle.runs.get(node.id, {})
         if node.id not in self.values and record.get("status") == "done":
-            return {name: np.asarray(record[name]) for name in SIZES}
+            return {name: np.asarray(record[name]) for name in FACTS}
         if node.id not in self.values:
             raise self._missing(node, f"{type(node).__name__} {node.id[:8]}")
         return self.values[node.id]

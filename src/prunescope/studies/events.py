@@ -7,17 +7,15 @@ Two papers, two definitions, never mixed: stability and instability (2020) are r
 event; the drop (2019) is in percentage points.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.measures.measure import Values
 from prunescope.studies.results import Numbers
 
-Values = Mapping[str, NDArray[Any]]
 SOON = 5
 """Epochs that count as few; proposed here, the papers give no number."""
 

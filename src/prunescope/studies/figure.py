@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.records import Records, columns
 from prunescope.base.value import Value
+from prunescope.measures.measure import Values
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.checked import require_all
 from prunescope.studies.claim import Claim
@@ -175,7 +176,7 @@ class _Gaps:
     def __init__(self, results: Results) -> None:
         self._results = results
 
-    def __getitem__(self, node: Any) -> Mapping[str, NDArray[Any]]:
+    def __getitem__(self, node: Any) -> Values:
         try:
             return self._results[node]
         except UsageError:

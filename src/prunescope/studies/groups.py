@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from prunescope.base.errors import UsageError
+from prunescope.measures.measure import Values
 from prunescope.studies.results import Numbers
 
-Values = Mapping[str, NDArray[Any]]
 CROSSED = 10
 """The fewest examples of a crossing of two columns that it is looked at from; proposed."""
 QUANTILES = 5

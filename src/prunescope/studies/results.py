@@ -3,7 +3,6 @@
 Numbers over replicates are lined up in `quantity.py`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,10 +10,9 @@ from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
+from prunescope.measures.measure import Values
 
 Numbers = NDArray[np.float64]
-
-
 Node = Value
 """Anything that results are filed under, by its id: a run, a reading, a combination."""
 
@@ -22,12 +20,12 @@ Node = Value
 class Results(Protocol):
     """Computed readings by node; a node that was not computed, or failed, raises a PrunescopeError."""
 
-    def __getitem__(self, node: Any, /) -> Mapping[str, NDArray[Any]]: ...
+    def __getitem__(self, node: Any, /) -> Values: ...
 
     def __contains__(self, node: Any, /) -> bool: ...
 
 
-def scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> float:
+def scalar(reading: Values, *, node: Node, name: str) -> float:
     """The scalar `name` of a node's result. Raises UsageError if there is no such value or it is not a scalar."""
     value = np.asarray(named(reading, node=node, name=name))
     if value.ndim:
@@ -35,7 +33,7 @@ def scalar(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> flo
     return float(value)
 
 
-def named(reading: Mapping[str, NDArray[Any]], *, node: Node, name: str) -> NDArray[Any]:
+def named(reading: Values, *, node: Node, name: str) -> NDArray[Any]:
     """The value `name` of a node's result. Raises UsageError if there is none."""
     if name not in reading:
         run = "; it is a run: write ps.Reading(measure=..., state=ps.final(run))" if "parameters" in reading else ""

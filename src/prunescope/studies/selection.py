@@ -5,15 +5,14 @@ exactly, so that of levels that tie the first is taken, wherever the choice is m
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from prunescope.base.errors import TooFewReplicates, UsageError
+from prunescope.measures.measure import Values
 from prunescope.studies.results import Numbers
 
-Values = Mapping[str, NDArray[Any]]
 HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2)}
 """Alternating examples, because published test sets are often sorted."""
 

@@ -1,16 +1,13 @@
 """Which training examples to keep, from what was measured of them: rules of `Subset`, (values, **args) -> rows."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import stream
+from prunescope.measures.measure import Values
 
-Values = Mapping[str, NDArray[Any]]
 Rows = NDArray[np.int64]
 """The examples that are kept, increasing."""
 

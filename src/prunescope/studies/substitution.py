@@ -1,12 +1,11 @@
 """The same study of other runs: every recipe gives way to another one, and what was asked of it is asked of that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from prunescope.base.value import Value
+from prunescope.measures.measure import Values
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.claim import Claim, Precondition
@@ -100,12 +99,11 @@ def substituted(study: Study, change: Substitution) -> Study:
 class _Renamed:
     """Results read under the names of the nodes that were there before."""
 
-    results: Any
+    results: Results
     change: Substitution
 
-    def __getitem__(self, node: Any) -> Mapping[str, np.ndarray[Any, Any]]:
-        found: Mapping[str, np.ndarray[Any, Any]] = self.results[self.change(node)]
-        return found
+    def __getitem__(self, node: Any) -> Values:
+        return self.results[self.change(node)]
 
     def __contains__(self, node: Any) -> bool:
         return self.change(node) in self.results

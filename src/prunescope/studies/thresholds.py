@@ -1,15 +1,12 @@
 """Where a curve over sparsity begins to suffer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from prunescope.base.errors import UsageError
-
-Values = Mapping[str, NDArray[Any]]
+from prunescope.measures.measure import Values
 
 
 def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:

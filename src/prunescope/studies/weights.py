@@ -101,9 +101,9 @@ class WeightTables:
                 row |= {key: float(read["distance"][key]) for key in ("relative", "removed", "moved", "cosine")}
                 for key in ("error_barrier", "recalibrated_error_barrier"):
                     if key in read["barrier"]:
-                        name = f"{key.replace('_', ' ')}, points"
-                        row |= {name: 100 * float(read["barrier"][key])}
-                        row |= {f"{name}: standard error": 100 * float(read["barrier"][f"{key}_se"])}
+                        title = f"{key.replace('_', ' ')}, points"
+                        row[title] = 100 * float(read["barrier"][key])
+                        row[f"{title}: standard error"] = 100 * float(read["barrier"][f"{key}_se"])
             rows.append(row)
         return rows
 

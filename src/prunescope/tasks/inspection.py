@@ -34,6 +34,7 @@ class Inspection:
     masked: number of entries that are removed before the first step, by name of the tensor.
     unused: names of the trainable parameters that no gradient reaches.
     seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
+    tested: whether the test examples are others than the training examples.
     """
 
     network: str
@@ -45,6 +46,7 @@ class Inspection:
     masked: Mapping[str, int]
     unused: tuple[str, ...]
     seeded: bool
+    tested: bool = True
 
     @property
     def sentence(self) -> str:
@@ -54,13 +56,14 @@ class Inspection:
         unusual += [f"{some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
         unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
+        unusual += [] if self.tested else ["the test examples are the training examples, so no number is of new ones"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
-        """Whether everything trains from weights by seed, every matrix is prunable, and none is pruned at the start."""
+        """Whether all trains from weights by seed and is tested, and every matrix is prunable and none pruned yet."""
         others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
-        return self.seeded and not any(others)
+        return self.seeded and self.tested and not any(others)
 
     @property
     def _masked(self) -> str:

@@ -4,14 +4,14 @@ Spectra, epsilon, the loss along eigenvectors, and the TIC proxy.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 import prunescope as ps
 from prunescope.measures import GradientTrace, HessianSpectrum, HessianTrace, LossAlongEigenvectors, Sample
+from prunescope.measures.measure import Values
 from prunescope.measures.tic import tic
 from prunescope.papers.bartoldson import arms, figures, flatness
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
@@ -35,7 +35,6 @@ SUMS = (TRACE_H, TOP, POWER, SHARE, POWER_SHARE)
 """What stands beside each other: the whole trace, the authors' sum of eigenvalues, and its share of the trace."""
 MEASURES: Mapping[str, str] = {"top": TOP, "rise": RISE, "tic": TIC, "epsilon": EPSILON}
 """By tag, what is claimed to be small where pruning was unstable; of epsilon that it is large."""
-Values = Mapping[str, NDArray[Any]]
 
 
 class Settings(FlatnessSize):

@@ -4,17 +4,14 @@ Calibration, answers lost and won, and pruning-identified exemplars (Hooker et a
 jin2022/column; beside them what another seed of the dense network does.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import prunescope as ps
 from prunescope.base.streams import stream
 from prunescope.measures import Outputs
 from prunescope.measures.answers import Answers, exemplars
+from prunescope.measures.measure import Values
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
 from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining
@@ -28,8 +25,6 @@ FIGURE = "not in the paper"
 SEED = "another seed"
 SETS = 200
 """Random halves of the replicates."""
-
-Values = Mapping[str, NDArray[Any]]
 
 
 def build(settings: Settings, scale: str) -> ps.Study:

@@ -6,6 +6,7 @@ with what the store knows of a network (`loader.py`).
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from math import isfinite
 
@@ -119,6 +120,7 @@ def _inspect(run: Run, problem: Problem) -> Inspection:
             "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
+        inspection = replace(inspection, tested=not run.task.data.source.lacks_training)
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.
     if isinstance(run, Recipe) and isinstance(run.examples, Everything):

@@ -16,6 +16,9 @@ from prunescope.runs.graph.recipe import Subset
 from prunescope.runs.store.store import Store, Values
 from prunescope.tasks.model import resolve
 
+FACTS = ("step", "steps", "sparsity", "parameters")
+"""What is known of every run that ended well."""
+
 
 class Missing(PrunescopeError, KeyError):
     """A node's values are not in the store: it has not been computed, or a run that it needs failed."""
@@ -31,8 +34,8 @@ class Failed(Missing):
 class StoredResults:
     """The values of nodes, read from a store on demand. A mapping from node to {name: array}.
 
-    A reading or trace gives its stored arrays; a recipe gives its facts (step, steps, sparsity, parameters); a
-    combination is computed from its inputs; a choice gives {"index": ...}.
+    A reading or trace gives its stored arrays; a recipe gives its `FACTS`; a combination is computed from its
+    inputs; a choice gives {"index": ...}.
     """
 
     def __init__(self, store: Store) -> None:
@@ -144,7 +147,7 @@ class StoredResults:
             manifest = self.store.manifest(node.id)
             if manifest is None or manifest["status"] != "done":
                 raise self._missing(node, f"run {node.id[:8]}")
-            return {name: np.asarray(manifest[name]) for name in ("step", "steps", "sparsity", "parameters")}
+            return {name: np.asarray(manifest[name]) for name in FACTS}
         raise UsageError(
             f"a {type(node).__name__} has no values of its own; read it: ps.Reading(measure=..., state=...)"
         )

@@ -70,7 +70,8 @@ class Classes(Target):
         if len(outputs) != 1:
             return f"Classes() needs [N, C] with C at least {classes}; for a class a token give target=Sequence()"
         if outputs[0] < classes:
-            return f"{outputs[0]} outputs for labels up to {classes - 1}; the network needs {classes} outputs"
+            needs = f"the network needs {classes} outputs, or, where labels begin at 1, give y - 1"
+            return f"{outputs[0]} outputs for labels up to {classes - 1}; {needs}"
         return None
 
     def prediction(self, outputs: Tensor) -> Tensor:
