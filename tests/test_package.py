@@ -1,5 +1,7 @@
 """The package: what its metadata say, what its workflows pin, and the wheel outside the repository."""
 
+import importlib
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -12,6 +14,7 @@ import pytest
 import prunescope
 
 ROOT = Path(__file__).parent.parent
+CAUGHT_INSIDE = {("prunescope.sparsity.unit_search", "_Refused"), ("prunescope.runs.execution.workbench", "Stopped")}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -54,3 +57,11 @@ def test_the_wheel_works_outside_the_repository(tmp_path: Path) -> None:
         [sys.executable, ROOT / "tools" / "wheel.py", tmp_path], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0 and "works outside the repository" in done.stdout, done.stderr
+
+
+def test_one_name_catches_every_error_of_the_package() -> None:
+    for module in pkgutil.walk_packages(prunescope.__path__, "prunescope."):
+        for name, thing in vars(importlib.import_module(module.name)).items():
+            if isinstance(thing, type) and issubclass(thing, Exception) and thing.__module__ == module.name:
+                inside = issubclass(thing, Warning) or (module.name, name) in CAUGHT_INSIDE
+                assert issubclass(thing, prunescope.PrunescopeError) != inside, f"{module.name}.{name}"

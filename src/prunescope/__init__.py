@@ -13,7 +13,7 @@ from prunescope import moved
 
 if TYPE_CHECKING:
     from prunescope.audit import audit
-    from prunescope.base.errors import UsageError
+    from prunescope.base.errors import PrunescopeError, UsageError
     from prunescope.base.reference import Moment, StateRef
     from prunescope.base.steps import Duration
     from prunescope.base.streams import Seeds, replicate
@@ -99,7 +99,7 @@ moved.install()
 
 _HOME = {
     "audit": "audit",
-    "base.errors": "UsageError",
+    "base.errors": "PrunescopeError UsageError",
     "base.reference": "Moment StateRef",
     "base.steps": "Duration",
     "base.streams": "Seeds replicate",

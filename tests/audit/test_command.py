@@ -67,7 +67,7 @@ def test_arguments_of_the_factory_reach_it(here):
         (["half.pt", *NET, "--argument", "breadth=3"], "it takes width"),
         (["half.pt", *NET, "--gate", "x=1"], "'x' is no bound"),
         (["half.pt", *NET, "--split", "all"], "--split all is none of test, train"),
-        (["half.pt", *NET, "--target", "ranks"], "--target ranks is none of classes, binary"),
+        (["half.pt", *NET, "--target", "regression"], "--target regression is none of classes, binary"),
         (["half.pt", *NET, "--groups", "sex"], "the data have no groups 'sex'; there are site"),
         (["half.pt", *NET, "--groups", "site", "--split", "train"], "have that column for test only"),
         (["half.pt", "--network", "files:Net", "--data", "nowhere"], "is no folder that is here"),

@@ -103,7 +103,7 @@ def audit(
     require_folder(out or options.REPORTS)
     if twin and twins is not None:
         raise UsageError("--twin names twins and --twins trains some; leave one of the two out")
-    kind = _one_of("--target", target, TARGETS)()
+    kind = _one_of("--target", target, {name: one for name, one in TARGETS.items() if one.classifies})()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
     report = audit_of(

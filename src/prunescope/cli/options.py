@@ -75,9 +75,8 @@ Engine = Annotated[
     typer.Option(
         "--engine",
         help="How runs are trained, one at a time unless --stack says more: loop (the reference), lean (in place; on a "
-        "CPU with products and switch points measured on this machine, for work of 20 s or more) or compiled (lean "
-        "with convolutional networks compiled by torch, half a minute each: for residual networks that train for "
-        "hours).",
+        "CPU with faster products for work of 20 s or more) or compiled (lean with convolutional networks compiled by "
+        "torch, half a minute each: for residual networks that train for hours).",
         show_default="lean on a CPU, as measured on a GPU",
     ),
 ]

@@ -42,7 +42,9 @@ class Grow(Intervention):
     exclude: tuple[str, ...] = ()
 
     def events(self, clock: Clock) -> tuple[int, ...]:
-        """The end of every period before `end`."""
+        """The end of every period before `end`. Raises UsageError where there is none."""
+        if clock.steps(self.period) >= clock.steps(self.end):
+            raise UsageError(f"period={self.period!r} leaves no exchange before end={self.end!r}; give a shorter one")
         steps = Every(start=self.period, end=self.end, period=self.period).steps(clock)
         return tuple(step for step in steps if step < clock.steps(self.end))
 
