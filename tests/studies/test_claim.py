@@ -278,6 +278,29 @@ def test_a_sign_test_has_a_p_of_its_own_for_each_side_of_the_margin():
     assert Among(region).interval(np.full((5, 1), -3.0)).high == 1.0  # 1 / 32 is no 2.5 %
 
 
+@pytest.mark.parametrize(
+    ("region", "values", "inside"),
+    [
+        (Direction("greater"), [0.0] * 5, 0.0),  # nothing differs, so nothing is greater
+        (Direction("less"), [0.0] * 5, 0.0),
+        (Direction("less", or_matches=True), [0.0] * 5, 1.0),
+        (Direction("less", or_matches=True, margin=1.0), [0.5] * 5, 1.0),
+        (Direction("less", or_matches=True, margin=1.0), [1.5] * 5, 0.0),
+        (MedianDirection("greater"), [0.0] * 5, 0.0),
+        (MedianDirection("greater", or_matches=True), [0.0] * 5, 1.0),
+        (MedianDirection("greater"), [-9.0, -9.0, 1.0, 2.0, 3.0], 1.0),
+        (MedianDirection("greater"), [-9.0, -9.0, 1.0, 2.0], 0.0),
+        (CorrelationDirection("less", ranked=10), [0.0] * 5, 0.0),
+        (Equivalence(0.5), [0.0] * 5, 1.0),
+        (Equivalence(0.5), [0.6] * 5, 0.0),
+    ],
+)
+def test_a_part_is_inside_where_its_estimate_is(region, values, inside):
+    interval = Among(region).interval(np.array(values)[:, None])
+    assert interval.estimate == inside
+    assert interval.low <= inside <= interval.high
+
+
 def test_a_caution_that_is_wrong_itself_is_an_error_and_not_left_out():
     wrong = Precondition("fits", numbers([1.0] * 3) - numbers([1.0] * 2), at_least=0.0)
     with pytest.raises(UsageError, match="not paired"):

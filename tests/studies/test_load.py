@@ -45,6 +45,12 @@ def test_a_pair_sets_a_field(pair: str, field: str, expected: object) -> None:
     assert type(found) is type(expected)
 
 
+def test_a_number_with_an_exponent_is_one_wherever_it_is_passed_on_as_it_is() -> None:
+    """Arguments of a user's own function have no declared type that would make a number of a text."""
+    found = gather(["rate=1e-3", "rates=[2.5e3, -1E2]", "name='1e-3'", "run=1e3ep"])
+    assert found == {"rate": 0.001, "rates": [2500.0, -100.0], "name": "1e-3", "run": "1e3ep"}
+
+
 def test_changes_enter_the_id() -> None:
     assert changed(Settings(), gather(["lr=0.2"])).id == Settings(lr=0.2).id != Settings().id
 

@@ -1,6 +1,7 @@
 import base64
 import html
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -10,9 +11,12 @@ from html.parser import HTMLParser
 import pytest
 
 from prunescope.base.errors import UsageError
-from prunescope.studies import Computed, Figure, judge_all, report
+from prunescope.cli.why import _claim
+from prunescope.studies import Claim, Computed, Direction, Figure, judge_all, report
 from prunescope.studies.plot import Listing
+from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
+from prunescope.studies.statistics import Interval
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "br", "link", "img", "input", "hr"}
@@ -108,6 +112,22 @@ def test_summary_is_plain_json_with_all_verdicts(page):
     assert claims["resnet"]["estimate"] is None
     assert claims["resnet"]["by_paper"] == "not run"
     assert summary["settings"]["epochs"] == 40
+
+
+def test_summary_has_null_for_an_end_that_is_at_infinity(study, results, tmp_path):
+    unbounded = Estimated("change", "nats", (), lambda _: Estimate(Interval(0.5, 0.1, math.inf, 0.95), n=9))
+    claim = Claim("open", "It rises.", unbounded, Direction("greater"), basis="proposed")
+    report.write(replace(study, claims=(claim,), figures=()), results, tmp_path, cost={"seconds": math.nan})
+
+    def refuse(word):
+        raise AssertionError(f"{word} is no JSON")
+
+    summary = json.loads((tmp_path / "summary.json").read_text(), parse_constant=refuse)
+    (told,) = summary["claims"]
+    assert (told["estimate"], told["low"], told["high"]) == (0.5, 0.1, None)
+    assert told["by_interval"] == "reproduced"
+    assert summary["cost"]["seconds"] is None
+    assert "[0.1, none]" in " ".join(_claim(told, None))
 
 
 def test_data_link_holds_the_csv_file(page):

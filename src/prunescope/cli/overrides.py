@@ -11,6 +11,8 @@ from prunescope.base.errors import UsageError
 
 Nested = dict[str, Any]
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_EXPONENT = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+"""Numbers such as 1e-3, which YAML 1.1 takes for texts."""
 
 
 def gather(pairs: Sequence[str], file: Path | None = None, *, option: str = "-s") -> Nested:
@@ -49,8 +51,8 @@ def as_word(value: object) -> str:
 class _Plain(yaml.SafeLoader):
     """YAML without aliases, which make gigabytes of a few hundred bytes, and without what is read as another value.
 
-    That is a key that stands twice, of which the last would win, and whole numbers of YAML 1.1 such as 010 for 8 and
-    1:30 for 90.
+    That is a key that stands twice, of which the last would win, whole numbers of YAML 1.1 such as 010 for 8 and 1:30
+    for 90, and 1e-3, which is a number here.
     """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -64,6 +66,8 @@ class _Plain(yaml.SafeLoader):
                 raise yaml.YAMLError(f"{twice[0]} stands twice; keep one")
         elif isinstance(node, yaml.ScalarNode) and node.tag in _NUMBERS and re.match(r"[-+]?(0[0-7_]|.*:)", node.value):
             raise yaml.YAMLError(f"{node.value} is another number in YAML; write it in decimal digits, or in quotes")
+        elif isinstance(node, yaml.ScalarNode) and not node.style and _EXPONENT.fullmatch(node.value):
+            node.tag = _NUMBERS[1]
         return node
 
 

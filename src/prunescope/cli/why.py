@@ -75,18 +75,23 @@ def _by_place(found: list[Stored], *, everything: bool = False) -> list[list[Sto
 
 
 def _claim(claim: dict[str, Any], rule: str | None) -> Iterator[str]:
-    from prunescope.studies.report import number
-
     yield f"claim {claim['name']}: {claim['says']}"
     yield f"  basis {': '.join(filter(None, (claim['basis'], claim['place'])))}"
     if claim["estimate"] is not None:
-        ends = f"{number(claim['estimate'])} [{number(claim['low'])}, {number(claim['high'])}]"
+        ends = f"{_shown(claim['estimate'])} [{_shown(claim['low'])}, {_shown(claim['high'])}]"
         level, n = f"{100 * claim['level']:.4g} % interval", f"n = {claim['n']} {claim['over']}"
         yield f"  estimate {ends} {claim['unit']}, {level}, {n}"
     if values := claim["values"]:
-        yield f"  of the values {', '.join('none' if value is None else number(value) for value in values)}"
+        yield f"  of the values {', '.join(map(_shown, values))}"
     by_paper = f", {claim['by_paper']} by {rule}" if rule and claim["by_paper"] else ""
     yield f"  {claim['said']} by the interval rule{by_paper}"
+
+
+def _shown(value: float | None) -> str:
+    """A number of a report, where null stands for one that is not finite."""
+    from prunescope.studies.report import number
+
+    return "none" if value is None else number(value)
 
 
 def _places(places: Any, claims: dict[str, Any], rule: str | None) -> Iterator[str]:
@@ -128,14 +133,12 @@ def _origin(study: Study, places: Any, folder: str) -> Iterator[str]:
     from prunescope.runs.graph.nodes import runs_of
     from prunescope.runs.store.store import Store
 
-    name = places if isinstance(places, str) else places[0]
-    if isinstance(name, str):
-        nodes: Iterable[Any] = next((c.nodes for c in study.claims if c.name == name), ())
-    elif name.claim:
-        nodes = next((c.nodes for c in study.claims if c.name == name.claim), ())
+    first: Stored | str = places[0]
+    if claim := first if isinstance(first, str) else first.claim:
+        nodes: Iterable[Any] = next((c.nodes for c in study.claims if c.name == claim), ())
     else:
-        cells = set((name.row or {}).values())
-        figure = next((f for f in study.figures if f.name == name.figure), None)
+        cells = set((places[0].row or {}).values())
+        figure = next((f for f in study.figures if f.name == places[0].figure), None)
         curves = figure.lineage if figure else {}
         chosen = [runs for curve, runs in curves.items() if cells & set(curve.split("; "))] or list(curves.values())
         nodes = [run for runs in chosen for run in runs]

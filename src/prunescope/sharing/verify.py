@@ -25,7 +25,7 @@ from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
 from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
 from prunescope.studies.claim import judge_all
-from prunescope.studies.report import summary
+from prunescope.studies.report import finite, summary
 from prunescope.studies.study import Study
 
 CIRCUMSTANCES = (
@@ -261,7 +261,7 @@ def _outcome(claim: Mapping[str, Any]) -> str:
 
 def _not_following(bundle: Bundle, judged: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Published claims whose outcome or numbers do not follow from the published values, with what does."""
-    published = {str(claim.get("name")): claim for claim in bundle.claims}
+    published = {str(claim.get("name")): claim for claim in finite(bundle.claims)}  # older reports wrote "Infinity"
     wrong = {printable(name): "the study has no such claim" for name in published.keys() - judged.keys()}
     for name, claim in judged.items():
         said = published.get(name, {})

@@ -151,6 +151,14 @@ class Direction(_Mean):
         """One-sided p-value of the other side."""
         return 1.0 - self.p_value(values)
 
+    def holds(self, values: Numbers) -> bool:
+        """Whether the estimate lies in the region; on its edge only if it may match."""
+        beyond = self._sign * (self._estimate(values) - self._edge)
+        return beyond > 0.0 or (self.or_matches and beyond == 0.0)
+
+    def _estimate(self, values: Numbers) -> float:
+        return self.interval(values).estimate
+
 
 @dataclass(frozen=True)
 class TwoSided(Direction):
@@ -213,6 +221,9 @@ class MedianDirection(Direction):
     def p_outside(self, values: Numbers) -> float:
         """The sign test's, for the other side: 1 - p would be too small, since counts are whole numbers."""
         return statistics.sign_test(-self._sign * values, than=-self._sign * self._edge)
+
+    def _estimate(self, values: Numbers) -> float:
+        return float(np.median(values))  # few values have no interval
 
 
 @dataclass(frozen=True)
@@ -304,6 +315,10 @@ class Equivalence(_Mean):
         """p-value of "beyond the margin", on whichever side: the smaller of two one-sided ones, doubled."""
         above, below = (statistics.t_test(side * values, than=self.margin) for side in (1.0, -1.0))
         return min(1.0, 2.0 * min(above, below))
+
+    def holds(self, values: Numbers) -> bool:
+        """Whether the mean lies within ±margin."""
+        return abs(float(values.mean())) <= self.margin
 
 
 def inside(interval: Interval, low: float, high: float) -> Outcome:

@@ -190,7 +190,7 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
         | {"setting": "recalled" if study.extent.recalled else "published"},
         "settings": described(study.settings),
         "figures": [figure.name for figure in study.figures],
-        "claims": [_claim_summary(verdict, study.rule) for verdict in verdicts],
+        "claims": finite([_claim_summary(verdict, study.rule) for verdict in verdicts]),
     }
 
 
@@ -245,7 +245,16 @@ def _paragraphs(text: str) -> str:
 
 
 def _json(record: object) -> str:
-    return json.dumps(record, indent=2, ensure_ascii=False, default=str)
+    return json.dumps(finite(record), indent=2, ensure_ascii=False, default=str, allow_nan=False)
+
+
+def finite(part: Any) -> Any:
+    """The same plain data with null for each number that is not finite: JSON has no word for it."""
+    if isinstance(part, Mapping):
+        return {name: finite(inner) for name, inner in part.items()}
+    if isinstance(part, list | tuple):
+        return [finite(inner) for inner in part]
+    return None if isinstance(part, float) and not math.isfinite(part) else part
 
 
 def _draw(figure: Figure, results: Results) -> _Drawn:
@@ -289,7 +298,7 @@ def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
         "why": verdict.why,
         "n": verdict.n,
         "over": verdict.over,
-        "values": [value if math.isfinite(value) else None for value in verdict.values],
+        "values": list(verdict.values),
         "estimate": interval and interval.estimate,
         "low": interval and interval.low,
         "high": interval and interval.high,

@@ -86,11 +86,11 @@ class Among(_Share):
         return "contradicted" if len(outcomes) - outcomes.count("contradicted") < needed else "inconclusive"
 
     def interval(self, values: Numbers) -> Interval:
-        """The share of parts with their mean inside, and simultaneous bounds on it."""
+        """The share of parts with their mean, or median, inside, and simultaneous bounds on it."""
         parts, one_sided = values.shape[1], (1.0 + self.level) / 2.0
         of_inside, of_outside = ([p(part) for part in values.T] for p in (self.region.p_value, self.region.p_outside))
         inside, outside = (statistics.number_holding(p, level=one_sided) for p in (of_inside, of_outside))
-        estimate = sum(p <= 0.5 for p in of_inside)
+        estimate = sum(self.region.holds(part) for part in values.T)
         return Interval(estimate / parts, inside / parts, (parts - outside) / parts, self.level)
 
     def p_value(self, values: Numbers) -> float:

@@ -282,6 +282,15 @@ def test_an_optimum_at_the_end_of_its_chain_is_named():
     assert "15 % label noise" in said and "'pruned'" in said and "needs at least 1, measured 0" in said
 
 
+def test_a_dense_network_that_is_the_best_of_its_chain_is_no_gain():
+    """It is compared with itself: every difference is exactly 0, which is no standard deviation."""
+    bench = bench_of("lenet", noises=(0.0,))
+    worse = Made(bench, error=lambda arm, noise, level: 40.0 + 5 * level)
+    assert best_level(bench, "pruned", 0.0)(worse) == 0
+    (said,) = unmet(optima_inside(bench, "pruned"), worse)
+    assert "lowers the test error by a standard deviation" in said and "measured 0" in said
+
+
 def test_a_level_that_collapsed_is_passed_over():
     bench = bench_of("lenet", noises=(0.0,))
     variant = Variant(bench, "extended", 0.0, lambda base: extended(base, levels=3, rewind=bench.rewind))

@@ -302,8 +302,10 @@ def optima_inside(
 
 
 def _in_deviations(values: Numbers) -> float:
-    deviation = values.std(ddof=1) if len(values) > 1 else math.nan
-    return float(values.mean() / deviation) if deviation else math.copysign(math.inf, values.mean())
+    mean, deviation = float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else math.nan
+    if deviation:
+        return mean / deviation
+    return math.copysign(math.inf, mean) if mean else 0.0  # a network that is compared with itself gains nothing
 
 
 def both_levels_inside(bench: Benchmark, noises: Sequence[float]) -> tuple[ps.Precondition, ...]:
