@@ -6,7 +6,7 @@ from practice_lab import assert_equal_params, begun, by_loop, by_torch, check_ev
 
 from prunescope.base.errors import UsageError
 from prunescope.training.optim import SGD, Adam, AdamW
-from prunescope.training.optimizers.wrapper import Clipped, Group, Grouped
+from prunescope.training.optimizers.wrapper import Accumulated, Clipped, Group, Grouped
 from prunescope.training.schedules import Constant
 
 MOMENTUM = SGD(momentum=0.9, weight_decay=0.01)
@@ -119,3 +119,7 @@ def test_groups_that_do_nothing_are_refused(lab):
         rule.bound(lab.undrawn.model.parameters)
     with pytest.raises(ValueError, match=r"Clipped has no weight_decay.*other wrappers around Grouped"):
         Grouped(optimizer=Clipped(optimizer=SGD(), norm=1.0), groups=(VECTORS,))
+    slower = (Group(match=("vectors",), lr=0.1),)
+    with pytest.raises(UsageError, match="would be that of each group"):
+        Grouped(optimizer=Accumulated(optimizer=Clipped(optimizer=SGD(), norm=1.0), batches=2), groups=slower)
+    assert Grouped(optimizer=Clipped(optimizer=SGD(), value=1.0), groups=slower)

@@ -84,7 +84,7 @@ def _store(folder: str) -> tuple[str, str, str]:
         runs = sum(1 for _ in Store(folder).run_ids())
     except StoreError as problem:
         return "store", folder, str(problem)
-    writable = is_url(folder) or os.access(folder, os.W_OK)
+    writable = is_url(folder) or os.access(Path(folder).expanduser(), os.W_OK)
     return "store", folder, f"{runs} runs" if writable else f"{runs} runs; it cannot be written"
 
 

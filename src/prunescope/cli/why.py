@@ -133,14 +133,12 @@ def _origin(study: Study, places: Any, folder: str) -> Iterator[str]:
     from prunescope.runs.graph.nodes import runs_of
     from prunescope.runs.store.store import Store
 
-    name = places if isinstance(places, str) else places[0]
-    if isinstance(name, str):
-        nodes: Iterable[Any] = next((c.nodes for c in study.claims if c.name == name), ())
-    elif name.claim:
-        nodes = next((c.nodes for c in study.claims if c.name == name.claim), ())
+    first: Stored | str = places[0]
+    if claim := first if isinstance(first, str) else first.claim:
+        nodes: Iterable[Any] = next((c.nodes for c in study.claims if c.name == claim), ())
     else:
-        cells = set((name.row or {}).values())
-        figure = next((f for f in study.figures if f.name == name.figure), None)
+        cells = set((places[0].row or {}).values())
+        figure = next((f for f in study.figures if f.name == places[0].figure), None)
         curves = figure.lineage if figure else {}
         chosen = [runs for curve, runs in curves.items() if cells & set(curve.split("; "))] or list(curves.values())
         nodes = [run for runs in chosen for run in runs]

@@ -146,6 +146,7 @@ REFUSED = {
     "no classes": ((X, Y), {"classes": 0}, "classes=0 is no number of classes"),
     "a list of groups": ((X, Y), {"groups": ["site"]}, "groups is a list; give a dictionary"),
     "short unsigned integers": (((X * -9).to(torch.int16).to(torch.uint16), Y * 0), {}, "all 12 .* the label 0"),
+    "fewer names than labels": ((X, Y), {"class_names": ["a", "b"], "classes": 5}, "class_names has 2 names and the"),
     "too few names": ((X, Y), {"class_names": ["a", "b"]}, "class_names has 2 names and the labels need 3"),
     "a name twice": ((X, Y), {"class_names": ["a", "b", "a"]}, "a name twice"),
     "an unmapped label": (

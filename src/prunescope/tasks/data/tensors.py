@@ -219,8 +219,9 @@ def _classes(target: Target, labels: Mapping[str, Tensor], classes: int | None, 
     wanted = classes or len(names) or None
     if wanted is None and "train" in labels:
         target.require_every_class(*labels.values())
-    elif wanted is not None and (wanted < least or (wanted != least and target.fixed)):
-        said = f"classes={classes}" if classes else f"class_names has {len(names)} names"
+    few = 0 < len(names) < least
+    if wanted is not None and (wanted < least or few or (wanted != least and target.fixed)):
+        said = f"class_names has {len(names)} names" if few or not classes else f"classes={classes}"
         raise UsageError(f"{said} and the labels need {least}; give {'' if target.fixed else 'at least '}{least}")
     train = labels.get("train")
     if train is not None and target.classifies and bool((train == train[0]).all()):

@@ -216,13 +216,18 @@ class Grouped(Wrapper):
     groups: tuple[Group, ...] = Field(min_length=1)
 
     @model_validator(mode="after")
-    def _has_decay(self) -> Self:
+    def _fits(self) -> Self:
         decays = any(group.weight_decay is not None for group in self.groups)
         if decays and "weight_decay" not in type(self.optimizer).model_fields:
             raise ValueError(
                 f"{type(self.optimizer).__name__} has no weight_decay that a group could change; "
                 "put Grouped around the rule itself, and other wrappers around Grouped"
             )
+        inner = self.optimizer
+        while isinstance(inner, Wrapper):
+            if isinstance(inner, Clipped) and inner.norm is not None:
+                raise ValueError("the norm that Clipped looks at would be that of each group; put it around Grouped")
+            inner = inner.optimizer
         return self
 
     def bound(self, params: Mapping[str, Tensor]) -> Self:
