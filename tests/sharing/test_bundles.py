@@ -359,6 +359,6 @@ def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_pa
         with pytest.raises(UsageError, match=r"holds something else than a bundle \(thesis\.txt\)"):
             publish(study, place, store=store)
         assert (place / "thesis.txt").read_text() == "all of it"
-    with pytest.raises(UsageError, match="there is no store at"):
-        publish(study, tmp_path / "new", store=tmp_path / "empty")
+    with pytest.raises(UsageError, match="nothing of tiny is in"):
+        publish(study, tmp_path / "new", store=ps.Store(tmp_path / "empty"))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
