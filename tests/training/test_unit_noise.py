@@ -7,7 +7,7 @@ from unit_lab import CIFAR, EPOCH, PLAIN, RESIDUAL, begin, filters, layer, progr
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
 from prunescope.sparsity.unit_scores import FilterNorm
-from prunescope.training.interventions import BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, ZeroUnits
+from prunescope.training.interventions import At, BernoulliUnits, LayerSchedule, NoiseUnits, PruneUnits, Zero, ZeroUnits
 from prunescope.training.loop import Stepper
 from prunescope.training.optim import SGD
 from prunescope.training.run import train
@@ -44,6 +44,16 @@ def test_zeroing_lasts_for_as_many_training_batches(monkeypatch, batches):
     assert inner == [4 if 4 <= k < 4 + batches or 10 <= k < 10 + batches else 0 for k in range(16)]
     assert outer == [8 if 6 <= k < 6 + batches else 0 for k in range(16)]
     assert end.weights.sparsity == 0 and not end.held
+
+
+@pytest.mark.parametrize("units", [layer("fc1", start="4it", end="4it"), layer("fc1", start="2it", end="2it")])
+def test_what_two_interventions_hold_stays_at_0_until_both_let_it_go(monkeypatch, units):
+    weights = Zero(hold="4it", reentry="saved", when=At(at="2it"))
+    both = program(PLAIN, weights, ZeroUnits(layers=(units,), batches=8, reentry="saved"))
+    seen, _ = after_events(both, monkeypatch)
+    assert any(state.held for state in seen)
+    for state in seen:
+        assert not any(bool(state.weights.params[name][held].any()) for name, held in state.held.items())
 
 
 def test_the_counts_of_the_paper():

@@ -32,7 +32,9 @@ def audit(
     pruned: Pruned,
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="DATA", help="digits, mnist, cifar10, cifar100, a file.npz or .parquet."),
+        typer.Option(
+            "--data", metavar="DATA", help="digits, mnist, cifar10, cifar100, a file.npz or .parquet, or a folder."
+        ),
     ] = None,
     network: Annotated[
         str | None, typer.Option("--network", metavar="MODULE:NAME", help="The class or function of the network.")

@@ -123,7 +123,7 @@ def explain(
     ] = None,
     network: Annotated[str | None, typer.Option(help="Without a file: my_module:Net, a class or a factory.")] = None,
     data: Annotated[
-        str | None, typer.Option(help="Without a file: a data set by name, an npz, a parquet file.")
+        str | None, typer.Option(help="Without a file: a data set by name, an npz or parquet file, or a folder.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Without a file: length of the schedule.")] = None,
     scale: options.Scale = None,

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
-from prunescope.base.tree import Tree
+from prunescope.base.tree import Tree, masked
 from prunescope.base.value import Value
 from prunescope.sparsity import scores
 from prunescope.sparsity.structure import Structure
@@ -125,7 +125,7 @@ def memory_key(index: int, intervention: Intervention) -> str:
 
 
 def with_memory(state: TrainState, key: str, memory: Tree) -> TrainState:
-    """The state with a new memory of intervention `key`, and `held` computed from all memories.
+    """The state with a new memory of intervention `key`, and `held` computed from all memories; what is held is 0.
 
     A memory holds a parameter by a bool tensor called ".../held/<parameter>", True = held.
     """
@@ -148,4 +148,5 @@ def _with_memories(state: TrainState, memories: dict[str, Tree]) -> TrainState:
             _, mark, param = name.partition("/held/")
             if mark:
                 held[param] = held[param] | where if param in held else where
-    return state.replace(memory=memories, held=held)
+    params = masked(state.weights.params, {name: ~where for name, where in held.items()})
+    return state.replace(memory=memories, held=held, weights=state.weights.replace(params=params))

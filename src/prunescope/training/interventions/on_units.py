@@ -127,18 +127,16 @@ def hide(
     save: the parts in parameters and buffers whose values the memory keeps. Optimizer state does not change.
     """
     memory, label = dict(state.memory[key]), f"hidden/{units.layer}"
-    params, buffers = dict(state.weights.params), dict(state.weights.buffers)
+    params, buffers = state.weights.params, dict(state.weights.buffers)
     for part in save:
         memory[f"{label}/saved/{part.name}"] = params[part.name] if part.name in params else buffers[part.name]
     for part in units.dying(normalization_follows=normalization_follows):
-        held = part.spread(where, params[part.name])
-        memory[f"{label}/held/{part.name}"] = held
-        params[part.name] = params[part.name].masked_fill(held, 0.0)
+        memory[f"{label}/held/{part.name}"] = part.spread(where, params[part.name])
     if units.gate and normalization_follows:
         memory[f"{label}/closed"] = where & buffers[units.gate]
         buffers[units.gate] = buffers[units.gate] & ~where
     memory[f"{label}/where"] = where
-    weights = state.weights.replace(params=params, buffers=buffers)
+    weights = state.weights.replace(buffers=buffers)
     return with_memory(state.replace(weights=weights), key, memory)
 
 

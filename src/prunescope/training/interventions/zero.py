@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from prunescope.base import tree
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock, Duration
 from prunescope.sparsity.scores import Magnitude, Score
@@ -63,8 +62,7 @@ class Zero(ScheduledIntervention):
             memory[f"{number}/held/{name}"] = where
             if self.reentry == "saved":
                 memory[f"{number}/saved/{name}"] = state.weights.params[name] * where
-        params = tree.masked(state.weights.params, {name: ~where for name, where in held.items()})
-        return with_memory(state.replace(weights=state.weights.replace(params=params)), context.key, memory)
+        return with_memory(state, context.key, memory)
 
     def _release(self, state: TrainState, key: str, number: str) -> TrainState:
         memory, params = dict(state.memory[key]), dict(state.weights.params)
