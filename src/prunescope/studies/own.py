@@ -10,7 +10,7 @@ from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.cifar import cifar10, cifar100
 from prunescope.tasks.data.digits import digits
-from prunescope.tasks.data.idx import mnist
+from prunescope.tasks.data.idx import fashion_mnist, mnist
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tables import file_source
@@ -21,7 +21,7 @@ from prunescope.training.optim import Optimizer
 from prunescope.training.schedules import Schedule
 
 SOURCES: Mapping[str, Callable[[], Source]] = MappingProxyType(
-    {"digits": digits, "mnist": mnist, "cifar10": cifar10, "cifar100": cifar100}
+    {"digits": digits, "mnist": mnist, "fashion-mnist": fashion_mnist, "cifar10": cifar10, "cifar100": cifar100}
 )
 NETWORK = "prunescope.tasks.nets:LeNet"
 TargetName = Literal["classes", "binary", "multilabel", "regression", "sequence"]

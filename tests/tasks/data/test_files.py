@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.studies.own import SOURCES
 from prunescope.tasks.data import files
 from prunescope.tasks.data.cifar import CIFAR10, cifar10, cifar100, unpickle
 from prunescope.tasks.data.idx import fashion_mnist, mnist
@@ -310,3 +311,7 @@ def test_download_unpacks_an_archive_and_reports_progress(
     assert seen == [("cifar-10-python.tar.gz", 60, 100), ("cifar-10-python.tar.gz", 100, 100)]
     assert not (data_folder / "cifar10" / "cifar-10-python.tar.gz").exists()
     assert len(cifar10().load().train_x) == 20
+
+
+def test_every_data_set_that_is_offered_can_be_named_on_the_command_line():
+    assert set(files.DATASETS) <= set(SOURCES)
