@@ -33,7 +33,7 @@ def audit(
     data: Annotated[
         str | None,
         typer.Option(
-            "--data", metavar="DATA", help="digits, mnist, cifar10, cifar100, a file.npz or .parquet, or a folder."
+            "--data", metavar="DATA", help="A data set by name, such as mnist, a file.npz or .parquet, or a folder."
         ),
     ] = None,
     network: Annotated[

@@ -102,9 +102,9 @@ def ray_of(executor: str, address: str | None) -> str | None:
 
 def is_store(address: str) -> bool:
     """Whether there is a store at an address."""
-    from prunescope.runs.store.storage import storage_at
+    from prunescope.runs.store import store
 
-    return storage_at(address).exists("SCHEMA")
+    return store.is_store(address)
 
 
 def existing_store(address: str) -> Store:

@@ -157,7 +157,7 @@ class Direction(_Mean):
         return beyond > 0.0 or (self.or_matches and beyond == 0.0)
 
     def _estimate(self, values: Numbers) -> float:
-        return self.interval(values).estimate
+        return float(values.mean())
 
 
 @dataclass(frozen=True)
@@ -223,7 +223,7 @@ class MedianDirection(Direction):
         return statistics.sign_test(-self._sign * values, than=-self._sign * self._edge)
 
     def _estimate(self, values: Numbers) -> float:
-        return float(np.median(values))  # few values have no interval
+        return float(np.median(values))
 
 
 @dataclass(frozen=True)

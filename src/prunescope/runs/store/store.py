@@ -299,6 +299,11 @@ class Store:
         self.storage.put(key, sealed.record_bytes(content))
 
 
+def is_store(address: Path | str) -> bool:
+    """Whether there is a store at an address."""
+    return storage_at(address).exists("SCHEMA")
+
+
 def open_store(store: Store | Path | str, *, new: bool = False) -> Store:
     """The store, or that at an address.
 
@@ -306,7 +311,7 @@ def open_store(store: Store | Path | str, *, new: bool = False) -> Store:
     """
     if isinstance(store, Store):
         return store
-    if not new and isinstance(store, str | Path) and not storage_at(store).exists("SCHEMA"):
+    if not new and isinstance(store, str | Path) and not is_store(store):
         raise UsageError(
             f"there is no store at {store}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
         )
