@@ -24,7 +24,7 @@ from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
 from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
-from prunescope.studies.claim import judge_all
+from prunescope.studies.judging import judge_all
 from prunescope.studies.report import summary
 from prunescope.studies.study import Study
 

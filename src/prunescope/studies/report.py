@@ -1,7 +1,7 @@
 """The report of a study: one page that stands alone, with the figures, data and verdicts beside it as files.
 
 Belongs here: what the report says, and writing it; the only part of the studies that touches the disk. Does not
-belong here: judging (`claim.py`) and drawing (`plots.py`). How the page looks is in `templates/`.
+belong here: judging (`judging.py`) and drawing (`plots.py`). How the page looks is in `templates/`.
 
 Equal inputs give equal bytes: nothing is dated, and nothing depends on the machine unless it is passed in.
 """
@@ -26,10 +26,11 @@ from prunescope.base.errors import DataError, PrunescopeError, UsageError
 from prunescope.base.records import columns
 from prunescope.base.value import Value
 from prunescope.runs.graph.nodes import describe
-from prunescope.studies.claim import Verdict, judge_all, unmet
+from prunescope.studies.claim import Verdict
 from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, csv_text
+from prunescope.studies.judging import judge_all, unmet
 from prunescope.studies.plot import Lines, Listing, NothingToDraw, Table
 from prunescope.studies.region import Outcome
 from prunescope.studies.registration import Registration
