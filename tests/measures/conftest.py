@@ -16,7 +16,7 @@ from prunescope.tasks.model import network, network_of
 from prunescope.tasks.task import Data, Task
 
 SHAPE = (3, 4, 4)
-sys.path.append(str(Path(__file__).parent))  # for `kinds`
+sys.path.append(str(Path(__file__).parent))  # for `kinds` and `curved`
 
 
 @pytest.fixture(scope="session")

@@ -12,10 +12,14 @@ sys.path.insert(0, str(Path(__file__).parent))  # for `specimens`, here and in w
 from specimens import recipe as make_recipe
 from two_chains import chain, reading
 
+from prunescope.runs.execution import preparation
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.machine import inspections
+from prunescope.runs.machine.loader import LRU
 from prunescope.runs.store.store import Store
+from prunescope.training.loop import Stepper
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +77,36 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Workbench, "member", member)
     return ids
+
+
+@pytest.fixture
+def interrupted() -> Callable[..., None]:
+    """`interrupted(recipe, store, after=5)`: Ctrl-C at the step number `after` of the training."""
+
+    def interrupt(recipe: Recipe, store: Store, *, after: int) -> None:
+        original, steps = Stepper.draw, 0
+
+        def draw(self, step):
+            nonlocal steps
+            steps += step > 0 or steps > 0
+            if steps > after:
+                raise KeyboardInterrupt
+            return original(self, step)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Stepper, "draw", draw)
+            patch.setattr(preparation, "prices", lambda left, price: dict.fromkeys(left.work, 1.0))
+            ensure(recipe, store=store, workers=1)
+
+    return interrupt
+
+
+@pytest.fixture
+def another_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Nothing was looked at yet; called, nothing again."""
+
+    def forget() -> None:
+        monkeypatch.setattr(inspections, "_INSPECTED", LRU(256))
+
+    forget()
+    return forget

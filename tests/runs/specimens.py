@@ -18,6 +18,7 @@ from prunescope.base.value import Value
 from prunescope.measures import Examples, Risk
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.messages import Message
+from prunescope.runs.execution.status import Display, WorkStatus
 from prunescope.runs.execution.workbench import Stopped
 from prunescope.runs.graph.families import during_training, final, imp
 from prunescope.runs.graph.nodes import Reading, Trace
@@ -168,3 +169,17 @@ def replicas(count: int, **changes: Any) -> list[Recipe]:
 def manifest(store: Path, run: Recipe) -> Any:
     """The manifest of a run in the store at this path."""
     return Store(store).manifest(run.id)
+
+
+class Notes(Display):
+    """What was noted, and the last status."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.last: WorkStatus | None = None
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+    def update(self, status: WorkStatus) -> None:
+        self.last = status

@@ -1,85 +1,32 @@
-"""What stands between a network that somebody brings and the first step: looks, notes, and the code of stored runs."""
+"""What stands between a network that somebody brings and the first step: looks and notes."""
 
 import numpy as np
 import pytest
 import torch
-from specimens import risk
+from brought import HalfFrozen, Linear, Recurrent, data, recipe_of
+from specimens import Notes, risk
 from torch import nn
-from torch.nn import functional as F
 
-from prunescope.base.errors import CodeChanged, PrunescopeError, UsageError
+from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL
 from prunescope.measures import Measure
 from prunescope.runs.execution.ensure import FailedRuns, ensure
 from prunescope.runs.execution.preparation import prepare
-from prunescope.runs.execution.status import Display
 from prunescope.runs.graph.families import final, imp
-from prunescope.runs.graph.nodes import Combined, Reading
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.machine import inspections
 from prunescope.runs.machine.inspections import inspect
-from prunescope.runs.machine.loader import LRU
 from prunescope.runs.store.plan import plan
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.tasks.task import Task
 from prunescope.training.interventions import At, Prune
-from prunescope.training.optim import SGD
-from prunescope.training.schedules import Constant
 
-
-def data(count=48, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.arange(count) % 3
-    return torch.randn(count, 4, 6, generator=generator) + y[:, None, None], y
-
-
-def recipe_of(factory, **more):
-    task = Task.from_module(factory, train=data(), test=data(24, 1), **more)
-    return Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=16, length="2ep")
-
-
-@pytest.fixture(autouse=True)
-def another_process(monkeypatch):
-    """Nothing was looked at yet."""
-
-    def forget():
-        monkeypatch.setattr(inspections, "_INSPECTED", LRU(256))
-
-    forget()
-    return forget
-
-
-class Notes(Display):
-    def __init__(self):
-        self.texts = []
-
-    def note(self, text):
-        self.texts.append(text)
-
-
-class Linear(nn.Sequential):
-    def __init__(self):
-        super().__init__(nn.Flatten(), nn.Linear(24, 8), nn.ReLU(), nn.Linear(8, 3))
-
-
-class Recurrent(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.r, self.o = nn.LSTM(6, 5, batch_first=True), nn.Linear(5, 3)
-
-    def forward(self, x):
-        return self.o(self.r(x)[0][:, -1])
+pytestmark = pytest.mark.usefixtures("another_process")
 
 
 class Tuple(Linear):
     def forward(self, x):
         return super().forward(x), x
-
-
-class HalfFrozen(Linear):
-    def __init__(self):
-        super().__init__()
-        self[1].requires_grad_(False)
 
 
 class Norms(nn.Module):
@@ -177,159 +124,6 @@ def test_a_measure_of_the_users_does_not_change_what_the_next_one_sees(store, tm
     results = [ensure([wasteful, risk(run)], store=place, workers=1) for place in (store, tmp_path / "other")]
     assert all(float(found[risk(run)]["loss"]) == float(alone["loss"]) for found in results)
     assert float(results[0][wasteful]["sum"]) == float(results[1][wasteful]["sum"])
-
-
-# -- identity
-
-
-CELL = """
-class Net(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.a, self.b = nn.Linear(24, 8), nn.Linear(8, 3)
-    def forward(self, x):
-        return self.b({act}(self.a(x.flatten(1))))
-"""
-
-
-def cell(act):
-    namespace = {"__name__": "__main__", "nn": nn, "torch": torch}
-    exec(CELL.format(act=act), namespace)
-    return namespace["Net"]
-
-
-def test_a_cell_that_was_edited_and_run_again_trains_anew(store, tmp_path):
-    first, second = (risk(recipe_of(cell(act))) for act in ("torch.relu", "torch.tanh"))
-    ensure(first, store=store, workers=1)
-    loss = float(ensure(second, store=store, workers=1)[second]["loss"])
-    assert loss == float(ensure(second, store=tmp_path / "alone", workers=1)[second]["loss"])
-    assert first.id == risk(recipe_of(cell("torch.relu"))).id
-
-
-def stored_facts(store):
-    (path,) = (store.root / "networks").iterdir()
-    key = f"networks/{path.name}"
-    return key, store.read_json(key)
-
-
-@pytest.mark.parametrize("name", ["logits", "training"])
-def test_other_outputs_than_those_of_stored_runs_are_noticed_though_all_is_stored(store, name, another_process):
-    run = recipe_of(Linear)
-    ensure(run, store=store, workers=1)
-    key, facts = stored_facts(store)
-    store.write_json(key, facts | {name: [value + 0.1 for value in facts[name]]})
-    another_process()
-    with pytest.raises(CodeChanged, match=r"Linear changed.*outputs.*revision \(now 1\)"):
-        ensure(run, store=store, workers=1)
-
-
-def test_a_store_of_before_is_read_where_the_same_was_prunable_and_nothing_frozen(store, another_process):
-    run = recipe_of(Linear)
-    ensure(run, store=store, workers=1)
-    key, facts = stored_facts(store)
-    store.write_json(key, {name: facts[name] for name in ("shapes", "logits")})
-    another_process()
-    ensure(run, store=store, workers=1)
-    assert store.read_json(key) == facts
-
-
-@pytest.mark.parametrize(("net", "what"), [(Recurrent, "prunable tensors"), (HalfFrozen, "frozen tensors")])
-def test_runs_under_the_old_rule_are_not_mixed_with_those_under_the_new_one(store, net, what, another_process):
-    run = recipe_of(net)
-    ensure(run, store=store, workers=1)
-    key, facts = stored_facts(store)
-    store.write_json(key, {name: facts[name] for name in ("shapes", "logits")})
-    another_process()
-    with pytest.raises(CodeChanged, match=what):
-        ensure(run, store=store, workers=1)
-
-
-def halved(logits, y):
-    return F.cross_entropy(logits, y, reduction="none") / 2
-
-
-def larger(values):
-    return {"loss": max(value["loss"] for value in values)}
-
-
-@pytest.mark.parametrize("name", ["halved", "larger"])
-def test_code_behind_a_path_that_changed_since_is_noticed(store, name, monkeypatch):
-    if name == "halved":
-        node = recipe_of(Linear, loss=f"{__name__}:halved")
-    else:
-        node = Combined(function=f"{__name__}:larger", inputs=(risk(recipe_of(Linear)),))
-    ensure(node, store=store, workers=1)
-    monkeypatch.setitem(globals(), name, lambda *args: 1 / 0)
-    with pytest.raises(CodeChanged, match=f"{name} changed since the .* that names it was made; make it again"):
-        ensure(node, store=store, workers=1)
-
-
-RATE = 1.0
-
-
-class Scaled(Measure):
-    """Reads a global."""
-
-    def measure(self, problem, weights):
-        return {"rate": torch.tensor(RATE)}
-
-
-def test_a_global_that_a_measure_or_a_network_reads_counts(store, monkeypatch):
-    class Reads(Linear):
-        def forward(self, x):
-            return RATE * super().forward(x)
-
-    runs = [recipe_of(Reads), recipe_of(Reads())]
-    nodes = [Reading(measure=Scaled(), state=final(recipe_of(Linear))), *runs]
-    assert float(ensure(nodes, store=store, workers=1)[nodes[0]]["rate"]) == 1
-    monkeypatch.setitem(globals(), "RATE", 2.0)
-    for node, name in zip(nodes, ("Scaled", "Reads", "Reads"), strict=True):
-        with pytest.raises(CodeChanged, match=name):
-            ensure(node, store=store, workers=1)
-    again = Reading(measure=Scaled(), state=nodes[0].state)
-    assert float(ensure(again, store=store, workers=1)[again]["rate"]) == 2
-    assert recipe_of(Reads).id != runs[0].id
-
-
-CALLS = 0
-
-
-class CountingCalls(nn.Module):
-    """Is nothing from the hundredth call on."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(24, 3)
-
-    def forward(self, x):
-        global CALLS
-        CALLS += 1
-        return self.layer(x.flatten(1)) * (CALLS < 100)
-
-
-def test_a_global_that_passes_change_is_refused():
-    with pytest.raises(UsageError, match=r"passes of CountingCalls, or its loss, change a global.*register_buffer"):
-        inspect(recipe_of(CountingCalls))
-
-
-def test_a_file_that_a_factory_reads_is_noticed(store, tmp_path):
-    torch.save(torch.eye(3), tmp_path / "table.pt")
-
-    class FromFile(Linear):
-        def __init__(self):
-            super().__init__()
-            self.register_buffer("table", torch.load(tmp_path / "table.pt", weights_only=True))
-
-        def forward(self, x):
-            return super().forward(x) @ self.table
-
-    run = recipe_of(FromFile)
-    ensure(run, store=store, workers=1)
-    torch.save(2 * torch.eye(3), tmp_path / "table.pt")
-    with pytest.raises(CodeChanged, match="outputs"):
-        ensure(run, store=store, workers=1)
-    raised = recipe_of(FromFile, revision=2)
-    assert raised in ensure(raised, store=store, workers=1)
 
 
 def test_an_arm_from_which_nothing_was_removed_is_no_pruned_one(store):

@@ -2,7 +2,6 @@
 
 import pytest
 from specimens import manifest, replicas
-from test_execute import interrupted
 from torch import nn
 
 from prunescope.base.errors import UsageError
@@ -48,7 +47,9 @@ def test_the_fastest_products_are_such_as_this_machine_has(monkeypatch):
     assert without.available("cpu") and without.kernels.sparse == "torch" and not without.kernels.merged
 
 
-def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_fastest_now(store, recipe, chosen):
+def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_fastest_now(
+    store, recipe, chosen, interrupted
+):
     chosen(FASTEST)
     with pytest.raises(Interrupted):
         interrupted(recipe, store, after=5)

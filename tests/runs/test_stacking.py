@@ -1,7 +1,7 @@
 """What a place in a program is worth, and how many fit: measured, counted, and said where it cannot be had."""
 
 import pytest
-from specimens import manifest, replicas
+from specimens import Notes, manifest, replicas
 from specimens import recipe as make_recipe
 
 from prunescope.base.errors import UsageError
@@ -9,7 +9,6 @@ from prunescope.base.reference import StateRef
 from prunescope.base.streams import replicate
 from prunescope.papers.yang2023.scales import Setting
 from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.families import imp
 from prunescope.runs.machine import memory, pack_sizes
@@ -21,19 +20,11 @@ from prunescope.training.interventions import At, Noise, Prune, TakeMasks
 from prunescope.training.optim import SGD
 
 
-class Notes(Display):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
-
-
 def test_a_stack_that_cannot_fit_says_what_does(store, monkeypatch):
     monkeypatch.setattr(pack_sizes, "_fits", lambda member, device, workers: 3)
     runs, told = replicas(4), Notes()
     ensure(runs, store=store, workers=1, engine="loop", stack=9, display=told)
-    [note] = told.notes
+    [note] = told.texts
     assert "9 runs of prunescope.tasks.nets:LeNet do not fit" in note and "; 3 train at a time" in note
     assert all(manifest(store.root, run)["exec"]["stack"] == 3 for run in runs)
     with pytest.raises(UsageError, match="stack=0"):
@@ -62,7 +53,7 @@ def test_a_network_that_no_stack_admits_says_so_and_trains_alone(store):
         Notes(),
     )
     ensure(runs, store=store, workers=1, stack=4, display=told)
-    [note] = told.notes
+    [note] = told.texts
     assert note.startswith("specimens:Drawing trains one run at a time, not 4")
     assert all(manifest(store.root, run)["exec"]["stack"] == 1 for run in runs)
 

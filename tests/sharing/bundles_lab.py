@@ -1,9 +1,12 @@
 """A tiny study, and ways to damage a bundle as its owner or a stranger could."""
 
 import json
+import os
 
 import prunescope as ps
+from prunescope.base.digest import text_digest
 from prunescope.sharing import bundle as bundles
+from prunescope.sharing import rebuilt
 
 TEXT = '''"""tiny: Does pruning change a tiny network?"""
 
@@ -68,3 +71,65 @@ def edited(path, old, new):
     text = path.read_text()
     assert old in text, f"{old} is not in {path.name}"
     path.write_text(text.replace(old, new, 1))
+
+
+def flip(path, place=-3):
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def swap(root):
+    one, other = sorted((root / "values").iterdir())[:2]
+    content = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+
+
+def link_out(root):
+    (root / "report/README.md").unlink()
+    (root / "report/README.md").symlink_to("/etc/hostname")
+
+
+def huge(root):
+    with (root / "runs.jsonl").open("r+b") as file:
+        file.truncate(1 << 40)  # a terabyte that takes no room
+
+
+DAMAGES = {
+    "a digit of a verdict": (lambda root: flip(root / "report/summary.json", 40), "summary.json: its content is not"),
+    "a bit of a value": (lambda root: flip(next((root / "values").iterdir())), "its content is not what was published"),
+    "two files in each other's place": (swap, "its content is not what was published|bytes"),
+    "a lost file": (lambda root: (root / "nodes.jsonl").unlink(), "nodes.jsonl: is missing"),
+    "one file more": (lambda root: (root / "values/x").write_text("x"), "values/x: was not published"),
+    "a link out of the folder": (link_out, "report/README.md: it is a link"),
+    "a folder that is a link": (lambda root: (root / "more").symlink_to("/etc"), "more: was not published"),
+    "a pipe": (lambda root: os.mkfifo(root / "values/pipe"), "values/pipe: was not published"),
+    "a huge file": (huge, "runs.jsonl: it has 1,099,511,627,776 bytes"),
+    "no JSON": (lambda root: (root / "bundle.json").write_text("{"), "bundle.json: it is no JSON"),
+    "JSON without end": (lambda root: (root / "bundle.json").write_text("[" * 10**6), "bundle.json: it is no JSON"),
+    "no list of files": (lambda root: (root / "bundle.json").write_text('{"format": 1}'), "it lists no files"),
+    "a path outside": (
+        lambda root: edited(root / "bundle.json", '"report/README.md"', '"../../etc/passwd"'),
+        "../../etc/passwd: bundle.json lists it",
+    ),
+}
+
+
+def crafted(root, old, new):
+    """A bundle of one node, changed in its text and named by its new id."""
+    texts = (root / "nodes.jsonl").read_text().splitlines()
+    text = next(text for text in texts if old in text)
+    changed = text.replace(old, new)
+    return rebuilt.values({**{text_digest(t): t for t in texts if t != text}, text_digest(changed): changed})
+
+
+PATHS = {
+    "a module of nobody": "evil_module:Net",
+    "the standard library": "os:system",
+    "through one of our modules": "prunescope.tasks.data.files:shutil.rmtree",
+    "what one of our modules imports": "prunescope.tasks.task:replace",
+    "the command line": "prunescope.cli:main",
+    "an installed package": "torch.hub:load",
+    "with a digest": f"evil_module:Net {'0' * 32}",
+}

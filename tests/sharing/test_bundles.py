@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 sys.path.append(str(Path(__file__).parent))  # for `bundles_lab`, as a study's own folder is on the path
 
 import bundles_lab as lab
-from bundles_lab import edited, sealed
+from bundles_lab import DAMAGES, PATHS, crafted, edited, flip, sealed
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
@@ -91,49 +91,6 @@ def test_values_are_rebuilt_from_their_texts(world, root):
 
 
 # -- files that are not what was published
-
-
-def flip(path, place=-3):
-    content = bytearray(path.read_bytes())
-    content[place] ^= 1
-    path.write_bytes(bytes(content))
-
-
-def swap(root):
-    one, other = sorted((root / "values").iterdir())[:2]
-    content = one.read_bytes()
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(content)
-
-
-def link_out(root):
-    (root / "report/README.md").unlink()
-    (root / "report/README.md").symlink_to("/etc/hostname")
-
-
-def huge(root):
-    with (root / "runs.jsonl").open("r+b") as file:
-        file.truncate(1 << 40)  # a terabyte that takes no room
-
-
-DAMAGES = {
-    "a digit of a verdict": (lambda root: flip(root / "report/summary.json", 40), "summary.json: its content is not"),
-    "a bit of a value": (lambda root: flip(next((root / "values").iterdir())), "its content is not what was published"),
-    "two files in each other's place": (swap, "its content is not what was published|bytes"),
-    "a lost file": (lambda root: (root / "nodes.jsonl").unlink(), "nodes.jsonl: is missing"),
-    "one file more": (lambda root: (root / "values/x").write_text("x"), "values/x: was not published"),
-    "a link out of the folder": (link_out, "report/README.md: it is a link"),
-    "a folder that is a link": (lambda root: (root / "more").symlink_to("/etc"), "more: was not published"),
-    "a pipe": (lambda root: os.mkfifo(root / "values/pipe"), "values/pipe: was not published"),
-    "a huge file": (huge, "runs.jsonl: it has 1,099,511,627,776 bytes"),
-    "no JSON": (lambda root: (root / "bundle.json").write_text("{"), "bundle.json: it is no JSON"),
-    "JSON without end": (lambda root: (root / "bundle.json").write_text("[" * 10**6), "bundle.json: it is no JSON"),
-    "no list of files": (lambda root: (root / "bundle.json").write_text('{"format": 1}'), "it lists no files"),
-    "a path outside": (
-        lambda root: edited(root / "bundle.json", '"report/README.md"', '"../../etc/passwd"'),
-        "../../etc/passwd: bundle.json lists it",
-    ),
-}
 
 
 @pytest.mark.parametrize("what", DAMAGES)
@@ -226,25 +183,6 @@ def test_another_recipe_is_another_node(root, tmp_path):
     sealed(root)
     with pytest.raises(DamagedBundle, match="is not among the nodes"):
         again(root, tmp_path)
-
-
-def crafted(root, old, new):
-    """A bundle of one node, changed in its text and named by its new id."""
-    texts = (root / "nodes.jsonl").read_text().splitlines()
-    text = next(text for text in texts if old in text)
-    changed = text.replace(old, new)
-    return rebuilt.values({**{text_digest(t): t for t in texts if t != text}, text_digest(changed): changed})
-
-
-PATHS = {
-    "a module of nobody": "evil_module:Net",
-    "the standard library": "os:system",
-    "through one of our modules": "prunescope.tasks.data.files:shutil.rmtree",
-    "what one of our modules imports": "prunescope.tasks.task:replace",
-    "the command line": "prunescope.cli:main",
-    "an installed package": "torch.hub:load",
-    "with a digest": f"evil_module:Net {'0' * 32}",
-}
 
 
 @pytest.mark.parametrize("path", PATHS.values(), ids=PATHS.keys())

@@ -1,7 +1,9 @@
 """A made-up study: three arms, two panels, twelve sparsities, three replicates, and every kind of verdict."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.optim import SGD
 from prunescope.training.schedules import Constant
+
+sys.path.append(str(Path(__file__).parent))  # for `claimed`
 
 ARMS = ("dense", "pruned", "extended dense training", "width <scaled> & co")
 NOISE = ("no label noise", "15 % label noise")
