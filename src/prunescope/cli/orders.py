@@ -129,7 +129,8 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
 
     def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
-        pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
+        # Of its own, so that fewer replicates of the same study do not take its pin.
+        pin(store, f"{study.name}.{study.settings.id[:8]}" + ".until-decided" * (order.most is not None), pinned)
         return ensure(pinned, store=store, display=display_on(screen), **vars(machine))
 
     if order.most is None:
@@ -217,7 +218,7 @@ def publish_report(study: Study, store: Store, out: Path, command: str, register
 
 
 def _print_verdicts(study: Study, published: Written) -> None:
-    from prunescope.studies.report import number
+    from prunescope.studies.numbers import number
 
     rule = [study.rule.name] if study.rule else []
     rows = table("claim", "interval rule", *rule, "estimate", "n", right=("n",))

@@ -32,7 +32,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.kinds import KIND
 from prunescope.runs.store.results import FACTS
 from prunescope.runs.store.store import Values
-from prunescope.studies.report import finite
+from prunescope.studies.summary import finite
 
 FORMAT = 1
 HEAD, NODES, RUNS, SUMMARY = "bundle.json", "nodes.jsonl", "runs.jsonl", "report/summary.json"

@@ -25,8 +25,8 @@ from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
 from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
 from prunescope.studies.judging import judge_all
-from prunescope.studies.report import summary
 from prunescope.studies.study import Study
+from prunescope.studies.summary import summary
 
 CIRCUMSTANCES = (
     "device",
@@ -252,7 +252,7 @@ def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[
         verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
     except (UsageError, ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:
         raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
-    return {str(claim["name"]): claim for claim in summary(study, verdicts)["claims"]}
+    return {str(claim["name"]): claim for claim in finite(summary(study, verdicts)["claims"])}
 
 
 def _outcome(claim: Mapping[str, Any]) -> str:

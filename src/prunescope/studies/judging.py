@@ -6,8 +6,9 @@ here: what is claimed (`claim.py`), or when a region holds (`region.py`, `rule.p
 
 import math
 import reprlib
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from prunescope.studies.results import Numbers, Results
 from prunescope.studies.rule import NONE, Rule
 from prunescope.studies.share import Among
 from prunescope.studies.statistics import Interval
+from prunescope.studies.study import Study
 
 LISTED = 10
 """So many measured numbers are listed in a sentence."""
@@ -87,6 +89,18 @@ def _check_shape(claim: Claim, values: Numbers) -> None:
 def judge_all(claims: Iterable[Claim], results: Results, rule: Rule | None = None) -> tuple[Verdict, ...]:
     """The verdicts on a family of claims, with p-values adjusted for all that were judged (Holm)."""
     return after_holm([judge(claim, results, rule) for claim in claims])
+
+
+def judge_study(study: Study, results: Results, since: Mapping[str, str] = MappingProxyType({})) -> tuple[Verdict, ...]:
+    """The verdicts on all claims of a study, with its extent; since: see `Verdict`, by the claim's name."""
+    extent, verdicts = str(study.extent or ""), judge_all(study.claims, results, study.rule)
+    return tuple(replace(v, extent=extent, since=since.get(v.claim.name, "")) for v in verdicts)
+
+
+def cautions_of(study: Study, results: Results) -> tuple[str, ...]:
+    """What does not hold of a study's cautions, and of the preconditions of its claims that do not block."""
+    soft = [condition for claim in study.claims for condition in claim.preconditions if not condition.blocks]
+    return unmet([*study.cautions, *soft], results)
 
 
 def after_holm(verdicts: Collection[Verdict]) -> tuple[Verdict, ...]:
