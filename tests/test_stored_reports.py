@@ -79,7 +79,7 @@ def test_a_basis_that_changed_is_written_to_both_files(tmp_path):
 def test_judging_a_stored_report_anew_changes_nothing_in_it(tmp_path, monkeypatch, capsys):
     """Scale, extent, verdicts and captions too; only numbers of the tables are read, so data may be stood in for."""
     folder = Path(shutil.copytree(LENET, tmp_path / "lenet"))
-    monkeypatch.setattr(report, "_draw", report._draw)  # which the tool replaces
+    monkeypatch.setattr(report, "draw", report.draw)  # which the tool replaces
     with stand_ins():
         tool("rejudge").rejudge(folder)
     assert "reproduced" in capsys.readouterr().out

@@ -202,17 +202,17 @@ def on_tables(claim: Claim, tables: Tables, before: dict) -> Claim:
     return replace(claim, preconditions=tuple(needs))
 
 
-def stored(figure: Figure, tables: Tables) -> report._Drawn:
+def stored(figure: Figure, tables: Tables) -> report.Drawn:
     """A figure of the runs as it is stored; what is shown as a table, and what is new, from the tables."""
     kinds = (("figures", "svg"), ("data", "csv"))
     picture, data = (tables.folder / f"{kind}/{figure.name}.{end}" for kind, end in kinds)
     if picture.exists() and not isinstance(figure.plot, Listing):
         table = tuple(tables.rows(figure.name))
-        return report._Drawn(figure, svg=picture.read_text(), csv=data.read_text(), table=table)
+        return report.Drawn(figure, svg=picture.read_text(), csv=data.read_text(), table=table)
     return draw(figure, tables)
 
 
-draw = report._draw
+draw = report.draw
 NOTE = (
     "Judged anew by `tools/rejudge.py` from the tables of this report, since its runs are no longer stored: by today's "
     "rules, as far as tables or samples that were judged before hold what a claim is about. What they do not hold was "
@@ -241,7 +241,7 @@ def rejudge(folder: Path) -> None:
     study = replace(
         study, figures=tuple(figures), claims=tuple(claims.values()), notes=(*study.notes, NOTE), extent=cut
     )
-    report._draw = stored
+    report.draw = stored
     command = page.rpartition("Made by `")[2].partition("`")[0]
     written = report.write(study, tables, folder, cost=costs(page), command=command)
     written.page.unlink()

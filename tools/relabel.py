@@ -15,8 +15,9 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.cli.orders import template_of
 from prunescope.studies.claim import Claim
 from prunescope.studies.extent import Extent
-from prunescope.studies.report import _counts, _row
+from prunescope.studies.report import markdown_row
 from prunescope.studies.study import Study
+from prunescope.studies.summary import own_sentence
 from prunescope.tasks.data.stand_in import stand_ins
 
 CUT = re.compile(
@@ -51,7 +52,7 @@ def relabelled(old: dict, claim: Claim | None, page: str) -> tuple[dict, str]:
     if old["level"]:
         new["why"] = LEVEL.sub(f"The {100 * old['level']:.4g} % interval", old["why"])
     was, now = (source(one["basis"], one["place"]) for one in (old, new))
-    row, cells = (_row([old["says"], each])[:-2] for each in (was, now))
+    row, cells = (markdown_row([old["says"], each])[:-2] for each in (was, now))
     lines = []
     for line in page.split("\n"):
         if line.startswith(f"{row} | "):
@@ -66,9 +67,7 @@ def first_sentence(summary: dict) -> str:
     """How the report begins, with today's count of the paper's own claims."""
     outcomes = [claim["by_interval"] for claim in summary["claims"] if claim["basis"] == "paper"]
     rest = OWN.sub("", summary["sentence"])
-    if not rest.startswith("Of ") or not 0 < len(outcomes) < len(summary["claims"]):
-        return rest
-    return f"Of {len(outcomes)} that are the paper’s own, the interval rule finds {_counts(outcomes)}. {rest}"
+    return own_sentence(outcomes, len(summary["claims"])) * rest.startswith("Of ") + rest
 
 
 def relabel(folder: Path) -> dict[str, str]:

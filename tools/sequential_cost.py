@@ -19,7 +19,8 @@ from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.studies.load import find
 from prunescope.studies.looks import FIRST, looks, repeated_level
-from prunescope.studies.region import Direction, Equivalence, MedianDirection, Near
+from prunescope.studies.median import MedianDirection
+from prunescope.studies.region import Direction, Equivalence, Near
 from prunescope.studies.sequential import OPEN
 from prunescope.studies.statistics import Interval
 

@@ -49,10 +49,11 @@ if TYPE_CHECKING:
     from prunescope.studies.claim import Claim, Precondition
     from prunescope.studies.drawing import draw
     from prunescope.studies.figure import Computed, Figure, Rows
+    from prunescope.studies.median import MedianDirection
     from prunescope.studies.plot import Intervals, Lines, Listing, Map, Row, Scatter, Sheet, Table
     from prunescope.studies.publish import report
     from prunescope.studies.quantity import Quantity, arrays, column, combined, constant, each, nodes_of, side_by_side
-    from prunescope.studies.region import CorrelationDirection, Direction, Equivalence, MedianDirection, Near, Region
+    from prunescope.studies.region import CorrelationDirection, Direction, Equivalence, Near, Region
     from prunescope.studies.results import Numbers, Results
     from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
     from prunescope.studies.share import Among, Count
@@ -124,10 +125,11 @@ _HOME = {
     "studies.claim": "Claim Precondition",
     "studies.drawing": "draw",
     "studies.figure": "Computed Figure Rows",
+    "studies.median": "MedianDirection",
     "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
     "studies.publish": "report",
     "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "CorrelationDirection Direction Equivalence MedianDirection Near Region",
+    "studies.region": "CorrelationDirection Direction Equivalence Near Region",
     "studies.results": "Numbers Results",
     "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
     "studies.share": "Among Count",

@@ -7,9 +7,9 @@ import numpy as np
 from prunescope.audit.claims import Claims
 from prunescope.audit.tables import Findings
 from prunescope.measures.answers import Answers
-from prunescope.studies.claim import judge_all
 from prunescope.studies.contrast import Evidence
 from prunescope.studies.groups import Column
+from prunescope.studies.judging import judge_all
 
 CLASSES = 10
 

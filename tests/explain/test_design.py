@@ -19,8 +19,8 @@ from prunescope.explain.factors import FACTORS, Factor
 from prunescope.explain.figures import sentence
 from prunescope.explain.study import explain
 from prunescope.sparsity.select import Remaining, Sparsity
-from prunescope.studies.claim import judge, judge_all
 from prunescope.studies.curves import sort_curves
+from prunescope.studies.judging import judge, judge_all
 from prunescope.studies.plots import COLOURS, look
 from prunescope.studies.selection import HALVES, choose_on_half, stopped_early
 from prunescope.studies.statistics import t_interval

@@ -10,7 +10,7 @@ sys.path.append(str(Path(__file__).parent))
 from made_up_worlds import World, smoke_names, smoke_study
 
 from prunescope.runs.store.results import Missing
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.null_world import null_world
 from prunescope.studies.region import Direction, TwoSided
 

@@ -18,7 +18,7 @@ from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.sparsity.unit_search import find_units
 from prunescope.studies.load import changed
-from prunescope.studies.report import described
+from prunescope.studies.summary import described
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
 from prunescope.training.interventions import LayerSchedule

@@ -18,7 +18,7 @@ from made_up_worlds import World, digest, smoke_names, smoke_study
 from prunescope.base.errors import PrunescopeError
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 
 PINS = Path(__file__).with_name("pins.json")
 

@@ -42,10 +42,12 @@ def test_what_a_later_version_wrote_is_not_set_aside(store: Store) -> None:
     assert Measurements(store, "x", Price).known == {}
 
 
-def test_what_lies_behind_a_link_is_not_passed_over(store: Store) -> None:
-    (store.root / "runs").rename(store.root.parent / "elsewhere")
-    (store.root / "runs").symlink_to(store.root.parent / "elsewhere")
-    with pytest.raises(StoreError, match="runs is a link, and links are not followed; mount the folder"):
+@pytest.mark.parametrize("pattern", ["runs", "readings/??", "runs/??/*", "runs/*/*/state-*", "runs/*/*/manifest.json"])
+def test_what_lies_behind_a_link_is_not_passed_over(store: Store, pattern: str) -> None:
+    linked = next(store.root.glob(pattern))
+    linked.rename(store.root.parent / "elsewhere")
+    linked.symlink_to(store.root.parent / "elsewhere")
+    with pytest.raises(StoreError, match=f"{linked.name} is a link, and links are not followed; mount or put there"):
         housekeeping.files(store)
 
 

@@ -93,14 +93,28 @@ def test_a_store_that_was_copied_waits_for_nobody_who_works_on_the_original(stor
     second.release()
 
 
-def test_the_number_of_a_dead_process_that_another_has_now_deceives_nobody(store):
+def test_a_killed_process_whose_end_nobody_asks_for_holds_nothing(store):
+    with subprocess.Popen(["sleep", "100"]) as process:
+        left_behind(store, machine=None, process=process.pid, started=psutil.Process(process.pid).create_time())
+        assert lease.acquire(store, NODE) is None
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+        assert lease.acquire(store, NODE) is not None
+
+
+def test_where_a_clock_was_set_or_a_number_given_again_signs_of_life_tell(store, monkeypatch):
+    monkeypatch.setattr(lease, "STALE_SECONDS", 0.2)
+    monkeypatch.setattr(lease, "LOOK_SECONDS", 0.0)
     parent = psutil.Process(os.getppid())
-    left_behind(store, machine=None, process=parent.pid, started=parent.create_time() - 1000)
-    taken = lease.acquire(store, NODE)
-    assert taken is not None
-    taken.release()
     left_behind(store, machine=None, process=parent.pid, started=parent.create_time())
     assert lease.acquire(store, NODE) is None
+    holder = left_behind(store, machine=None, process=parent.pid, started=parent.create_time() - 1000)
+    for count in range(5):
+        beat(store, holder, count)
+        time.sleep(0.1)
+        assert lease.acquire(store, NODE) is None
+    time.sleep(0.3)
+    assert lease.acquire(store, NODE) is not None
 
 
 def test_a_lease_of_an_earlier_version_is_in_nobodys_way(store):

@@ -83,6 +83,24 @@ def test_a_run_comes_back(store):
     }
 
 
+def test_a_copy_under_a_like_name_is_not_taken_for_the_object(store):
+    filled(store).add_reading(READING, {"error": torch.zeros(())}, {})
+    for key in (store.state_key(RUN, FINAL.id), store.trace_key(RUN, PROBE), store.reading_key(READING)):
+        (store.root / key).rename(store.root / f"{key}.bak")
+    assert store.known_readings([READING]) == set()
+    assert store.known_runs([RUN]) == {RUN: {"status": "done", "why": "", "states": set(), "traces": set()}}
+
+
+def test_a_link_that_leads_nowhere_is_neither_there_nor_missing(store):
+    filled(store).add_reading(READING, {"error": torch.zeros(())}, {})
+    path = store.root / store.reading_key(READING)
+    path.unlink()
+    path.symlink_to(store.root / "unmounted")
+    for use in (lambda: store.known_readings([READING]), lambda: store.add_reading(READING, {}, {})):
+        with pytest.raises(StoreError, match="is a link that leads nowhere; remove it, or mount what it leads to"):
+            use()
+
+
 def test_it_only_grows(store):
     before = contents(filled(store).root)
     store.add_run(RUN, MANIFEST | {"status": "failed"}, {FINAL.id: state(2.0)}, {})

@@ -307,6 +307,36 @@ def test_records_that_make_no_sense_are_named(change, root, tmp_path):
         again(root, tmp_path, share=0.01)
 
 
+def test_an_ancestor_without_a_record_is_named(world, root, tmp_path):
+    study = world[0]
+    dense = next(node for node in study.nodes if isinstance(node, ps.Trace)).run.id
+    lines = (root / "runs.jsonl").read_text().splitlines(keepends=True)
+    (root / "runs.jsonl").write_text("".join(line for line in lines if json.loads(line)["id"] != dense))
+    (root / f"values/{dense}.safetensors").unlink()
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=f"run {dense[:12]} does not say how it was trained"):
+        again(root, tmp_path, study=study)
+
+
+def test_texts_made_numbers_are_other_values(root, tmp_path):
+    for path in (root / "values").iterdir():
+        arrays = load_file(path)
+        for name in [name for name in arrays if name.endswith("#text")]:
+            arrays[name.removesuffix("#text")] = np.zeros(len(json.loads(arrays.pop(name).tobytes())))
+        save_file(arrays, path)
+    sealed(root)
+    result = again(root, tmp_path)
+    assert result.contradicted and all(run.bits and run.distance == 1.0 for run in result.contradicted)
+
+
+def test_verdicts_nested_without_end_are_named(root):
+    nested = "[" * 500 + "]" * 500
+    edited(root / "report/summary.json", '"estimate"', f'"more": {nested}, "estimate"')
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=r"summary\.json: its claims are nested without end"):
+        _ = open_bundle(root).claims
+
+
 def test_values_that_no_draw_would_find_out_are_named(world, root, tmp_path):
     lines = (root / "runs.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])

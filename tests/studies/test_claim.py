@@ -21,7 +21,7 @@ from prunescope.studies import (
     judge_all,
 )
 from prunescope.studies import judge as judge_by
-from prunescope.studies.claim import unmet
+from prunescope.studies.judging import unmet
 from prunescope.studies.quantity import Estimate, Estimated, constant
 from prunescope.studies.region import CorrelationDirection
 from prunescope.studies.rule import OneStandardDeviation

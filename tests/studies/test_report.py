@@ -13,6 +13,7 @@ import pytest
 from prunescope.base.errors import UsageError
 from prunescope.cli.why import _claim
 from prunescope.studies import Claim, Computed, Direction, Figure, judge_all, report
+from prunescope.studies.numbers import number
 from prunescope.studies.plot import Listing
 from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
@@ -136,7 +137,7 @@ def test_data_link_holds_the_csv_file(page):
 
 
 def test_only_points_of_several_replicates_are_said_to_be_shaded(study, results):
-    drawn = report._draw(study.figures[0], results)
+    drawn = report.draw(study.figures[0], results)
     plot, first = drawn.figure.plot, drawn.table[0]
     assert "Shaded: " in drawn.explained
     single = [row for row in drawn.table if row[plot.replicate] == first[plot.replicate]]
@@ -219,13 +220,13 @@ def test_what_stands_over_a_verdict_is_the_rule_of_its_paper_and_a_study_without
     ],
 )
 def test_number_is_short_and_plain(value, text):
-    assert report.number(value) == text
+    assert number(value) == text
 
 
 @pytest.mark.parametrize("name", ["p", "p_holm", "McNemar p"])
 def test_a_p_is_never_printed_as_none(name):
-    assert report.number(6.2e-24, name) == "6.20e−24"
-    assert report.number(0.0, name) == report.number(6.2e-24, "drop") == "0"
+    assert number(6.2e-24, name) == "6.20e−24"
+    assert number(0.0, name) == number(6.2e-24, "drop") == "0"
 
 
 def test_names_of_figures_are_unique_in_a_study(study):

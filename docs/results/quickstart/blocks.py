@@ -11,7 +11,7 @@ from pathlib import Path
 
 import prunescope as ps
 from prunescope.papers.quickstart import SCALES, build
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.looks import FIRST, looks
 from prunescope.studies.sequential import until_decided
 

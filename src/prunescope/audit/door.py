@@ -33,8 +33,8 @@ from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.store.plan import plan as plan_of
 from prunescope.runs.store.store import Store, open_store
-from prunescope.studies.claim import judge_all
 from prunescope.studies.groups import column
+from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import are_images
 from prunescope.tasks.data.tensors import Names

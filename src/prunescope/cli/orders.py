@@ -217,7 +217,7 @@ def publish_report(study: Study, store: Store, out: Path, command: str, register
 
 
 def _print_verdicts(study: Study, published: Written) -> None:
-    from prunescope.studies.report import number
+    from prunescope.studies.numbers import number
 
     rule = [study.rule.name] if study.rule else []
     rows = table("claim", "interval rule", *rule, "estimate", "n", right=("n",))

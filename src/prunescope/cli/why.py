@@ -89,7 +89,7 @@ def _claim(claim: dict[str, Any], rule: str | None) -> Iterator[str]:
 
 def _shown(value: float | None) -> str:
     """A number of a report, where null stands for one that is not finite."""
-    from prunescope.studies.report import number
+    from prunescope.studies.numbers import number
 
     return "none" if value is None else number(value)
 

@@ -13,9 +13,9 @@ from prunescope.runs.graph.nodes import Reading
 from prunescope.studies import Claim, Computed, Figure, Lines, Quantity, Results, Rows, Verdict, arrays, column
 from prunescope.studies.figure import with_gaps
 from prunescope.studies.flips import flips
+from prunescope.studies.numbers import number
 from prunescope.studies.plot import Intervals, Listing, Row
 from prunescope.studies.quantity import nodes_of
-from prunescope.studies.report import number
 from prunescope.studies.statistics import mean_distance, t_interval
 
 

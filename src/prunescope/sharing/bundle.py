@@ -32,6 +32,7 @@ from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.kinds import KIND
 from prunescope.runs.store.results import FACTS
 from prunescope.runs.store.store import Values
+from prunescope.studies.summary import finite
 
 FORMAT = 1
 HEAD, NODES, RUNS, SUMMARY = "bundle.json", "nodes.jsonl", "runs.jsonl", "report/summary.json"
@@ -92,7 +93,10 @@ class Bundle:
     def claims(self) -> list[dict[str, Any]]:
         """The published verdicts."""
         text = (self.root / SUMMARY).read_text(encoding="utf-8") if (self.root / SUMMARY).exists() else "{}"
-        claims = _object(text, SUMMARY).get("claims", [])
+        try:
+            claims = finite(_object(text, SUMMARY).get("claims", []))  # older reports wrote "Infinity"
+        except RecursionError:
+            raise DamagedBundle({SUMMARY: "its claims are nested without end"}) from None
         if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
             raise DamagedBundle({SUMMARY: "its claims are no list of verdicts"})
         return claims

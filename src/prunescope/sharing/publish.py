@@ -19,8 +19,8 @@ from prunescope.sharing import bundle
 from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured
 from prunescope.studies.publish import publish as write_report
-from prunescope.studies.report import described
 from prunescope.studies.study import Study, require_study
+from prunescope.studies.summary import described
 
 _FACTS = ("status", "why", "step", "steps", "sparsity", "parameters", "layers", "resolved")
 

@@ -24,9 +24,9 @@ from prunescope.runs.machine.engines import EngineSetting
 from prunescope.runs.store.results import FACTS, StoredResults
 from prunescope.runs.store.store import Store, Values
 from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
-from prunescope.studies.claim import judge_all
-from prunescope.studies.report import finite, summary
+from prunescope.studies.judging import judge_all
 from prunescope.studies.study import Study
+from prunescope.studies.summary import finite, summary
 
 CIRCUMSTANCES = (
     "device",
@@ -129,8 +129,9 @@ def verify(
         raise UsageError("no run of the bundle can be trained here; see what it names")
     drawn = random.Random(seed).sample(done, max(1, round(share * len(done))))
     needed = {key: node for key, node in closure(nodes[run] for run in drawn).items() if isinstance(node, Recipe)}
+    groups = _by_setting(bundle, needed)
     wanted = _wanted(bundle, nodes, needed)
-    for setting, group in _by_setting(bundle, needed).items():
+    for setting, group in groups.items():
         parts = [node for run in group for node in wanted[run]]
         ensure(*parts, store=store, workers=workers, engine=setting, stack=1, display=display)
     results, ours = StoredResults(store), dict[str, Values]()
@@ -210,7 +211,7 @@ def _distance(theirs: Any, ours: Any) -> float:
     """
     if theirs is None or ours is None or np.shape(theirs) != np.shape(ours):
         return math.inf
-    if not np.issubdtype(theirs.dtype, np.floating):
+    if {theirs.dtype.kind, ours.dtype.kind} != {"f"}:
         return float(np.mean(np.asarray(theirs) != np.asarray(ours))) if np.size(theirs) else 0.0
     one, other = np.asarray(theirs, dtype=np.float64), np.asarray(ours, dtype=np.float64)
     if not np.array_equal(np.isfinite(one), np.isfinite(other)):
@@ -251,7 +252,7 @@ def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[
         verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
     except (UsageError, ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:
         raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
-    return {str(claim["name"]): claim for claim in summary(study, verdicts)["claims"]}
+    return {str(claim["name"]): claim for claim in finite(summary(study, verdicts)["claims"])}
 
 
 def _outcome(claim: Mapping[str, Any]) -> str:
@@ -261,7 +262,7 @@ def _outcome(claim: Mapping[str, Any]) -> str:
 
 def _not_following(bundle: Bundle, judged: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Published claims whose outcome or numbers do not follow from the published values, with what does."""
-    published = {str(claim.get("name")): claim for claim in finite(bundle.claims)}  # older reports wrote "Infinity"
+    published = {str(claim.get("name")): claim for claim in bundle.claims}
     wrong = {printable(name): "the study has no such claim" for name in published.keys() - judged.keys()}
     for name, claim in judged.items():
         said = published.get(name, {})

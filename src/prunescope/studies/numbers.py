@@ -1,7 +1,7 @@
-"""Printed numbers and where they stand in the folder of a report.
+"""Printed numbers: how a report prints one, and where a printed one stands in its folder.
 
-Belongs here: reading `summary.json` and `data/*.csv`, and finding a printed number in them. Does not belong here: the
-runs behind a number, which the study itself knows (`cli/why.py`).
+Belongs here: printing, reading `summary.json` and `data/*.csv`, and finding a printed number in them. Does not belong
+here: the runs behind a number, which the study itself knows (`cli/why.py`).
 """
 
 import csv
@@ -22,8 +22,8 @@ NUMBER = re.compile(
     r"(?<![\w.,])[-\u2212]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))(?:e[-\u2212]?\d+)?(?![\w]|\.\d)"
 )
 """A number in a text, that is no part of a word: 7.47, -0.5, .83, 9,131,430, 7e-8."""
-
-
+IS_P = re.compile(r"\bp(_holm)?$")
+"""The name of a column of p-values."""
 _SAID = {"name", "says", "place", "region", "unit", "why", "values"}
 """What is written of every claim."""
 
@@ -45,6 +45,25 @@ class Stored:
     claim: str = ""
     figure: str = ""
     row: Mapping[str, str] | None = None
+
+
+def number(value: object, name: str = "") -> str:
+    """A value for the reader: three significant digits, a true minus sign, an exponent outside 1e-4 to 1e6.
+
+    name: that of its column or row; a p is never so small that it is none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        return str(value)
+    if isinstance(value, int | np.integer):
+        return str(value).replace("-", "−")
+    real = float(value)
+    if real == 0 or (abs(real) < 1e-12 and not IS_P.search(name)):
+        return "0"  # what rounding left of a difference of nothing
+    if 1e-4 <= abs(real) < 1e6:
+        text = np.format_float_positional(real, precision=3, unique=False, fractional=False, trim="-")
+    else:
+        text = f"{real:.2e}"
+    return text.replace("-", "−")
 
 
 def value_of(printed: str) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from prunescope.studies.claim import Claim, Verdict, after_holm, judge
+from prunescope.studies.claim import Claim, Verdict
+from prunescope.studies.judging import after_holm, judge
 from prunescope.studies.region import Outcome
 from prunescope.studies.results import Node, Results
 from prunescope.studies.study import Study

@@ -7,7 +7,7 @@ from prunescope.papers.bartoldson import figures, v2020_app_b, v2020_app_c, v202
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
 from prunescope.sparsity.unit_scores import ExpectedActivation, FilterNorm, MeanActivation
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.training.probes import EpochAccuracy
 
 PAPER = {"data": "blobs", "blobs": 128, "replicates": 1}

@@ -8,8 +8,8 @@ from paper_items import STUDIES, item
 
 from prunescope.papers.bartoldson import arms, figures, v2020_app_e, v2020_fig2, v2020_fig5, v2020_fig6
 from prunescope.papers.bartoldson.quantities import ANEW, label
-from prunescope.studies.claim import judge
 from prunescope.studies.events import epochs
+from prunescope.studies.judging import judge
 from prunescope.training.probes import RecalibratedAccuracy
 
 SIX = v2020_fig6.SCALES["smoke"].replace(replicates=3)

@@ -11,7 +11,7 @@ from paper_items import STUDIES, full
 from worlds import WORLDS, published
 
 from prunescope.measures import Normality
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.region import Near
 
 

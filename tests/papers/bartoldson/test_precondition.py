@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 from paper_items import STUDIES
 
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 
 PARTS = {
     name.split("/")[1]: module

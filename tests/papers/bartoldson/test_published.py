@@ -14,8 +14,8 @@ from prunescope.papers.bartoldson.claims import log_p
 from prunescope.papers.bartoldson.v2020_app_e import rise
 from prunescope.sparsity.unit_scores import ExpectedActivation
 from prunescope.studies import correlation
-from prunescope.studies.claim import judge
 from prunescope.studies.correlation import Correlation, Points
+from prunescope.studies.judging import judge
 
 TINY = {"data": "blobs", "blobs": 60, "width": 0.0625, "replicates": 4, "compress": 5.0}
 FEW = {

@@ -8,7 +8,7 @@ from prunescope.base.errors import StoreError
 from prunescope.papers.jin2022 import settings
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.runs.store.results import Failed
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 
 NOISES = (0.0, 0.15, 0.3, 0.6)
 SMOKE = settings.SCALES["smoke"].size("smoke")

@@ -28,7 +28,7 @@ from prunescope.papers.jin2022.subgroups import subgroups
 from prunescope.papers.jin2022.variants import Variant
 from prunescope.runs.graph.families import extended
 from prunescope.runs.store.results import Failed
-from prunescope.studies.claim import judge, unmet
+from prunescope.studies.judging import judge, unmet
 from prunescope.tasks.model import resolve
 from prunescope.training.schedules import Milestones, Stretched
 

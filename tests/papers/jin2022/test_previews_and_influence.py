@@ -13,7 +13,7 @@ from prunescope.papers.jin2022.scales import COLUMNS
 from prunescope.papers.jin2022.settings import SCALES, arms
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.publish import publish
 from prunescope.studies.rule import OneStandardDeviation
 from prunescope.tasks.data.synthetic import synthetic

@@ -39,7 +39,7 @@ from prunescope.runs.store.plan import Job, plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
 from prunescope.studies import drawing
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.plot import Listing
 from prunescope.studies.publish import publish
 from prunescope.studies.study import Study

@@ -14,7 +14,7 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.sparsity.select import Remaining
-from prunescope.studies.claim import judge_all
+from prunescope.studies.judging import judge_all
 from prunescope.studies.plot import NothingToShow
 from prunescope.studies.subsets import without_fold
 from prunescope.tasks.nets import LeNet

@@ -9,7 +9,7 @@ from prunescope.papers.yang2023 import mnist, real
 from prunescope.papers.yang2023.real import SPLITS
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.store import Store
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 
 SMOKE = mnist.SCALES["smoke"]
 

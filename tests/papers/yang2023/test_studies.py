@@ -15,8 +15,8 @@ from prunescope.papers.yang2023.scales import NOISY, Setting
 from prunescope.runs.execution.ensure import FailedRuns, ensure
 from prunescope.runs.store.results import Failed, Missing, StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.studies.claim import judge
 from prunescope.studies.figure import Rows
+from prunescope.studies.judging import judge
 from prunescope.studies.load import changed
 from prunescope.studies.publish import publish
 from prunescope.tasks.data.signal_noise import DenseSignal

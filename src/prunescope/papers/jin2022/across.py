@@ -20,7 +20,7 @@ from prunescope.papers.jin2022.quantities import best_sparse, dense, fits, gain,
 from prunescope.papers.jin2022.scales import Count, Name
 from prunescope.papers.jin2022.settings import arms
 from prunescope.runs.store.results import Failed
-from prunescope.studies.claim import unmet
+from prunescope.studies.judging import unmet
 
 COST = {
     "smoke": "half a minute",

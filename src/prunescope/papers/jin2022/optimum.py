@@ -15,7 +15,7 @@ from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense,
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.readings import noise_name
 from prunescope.studies import selection
-from prunescope.studies.claim import judge
+from prunescope.studies.judging import judge
 from prunescope.studies.statistics import Interval
 
 COST = {"smoke": "half a minute or less", "laptop": "2 hours", "paper": "4 hours"}

@@ -22,7 +22,7 @@ from prunescope.papers.jin2022.arms import Benchmark, Numbers
 from prunescope.papers.jin2022.given_up import FIRST, SHOWN, precision, precision_plot
 from prunescope.papers.jin2022.quantities import fits
 from prunescope.papers.readings import at_end, noise_name
-from prunescope.studies.claim import unmet
+from prunescope.studies.judging import unmet
 from prunescope.studies.plot import NothingToShow
 
 Places = NDArray[np.int64]

@@ -81,16 +81,21 @@ class Checked:
     problem: str = ""
 
 
-def refuse_links(store: Store) -> None:
-    """Raises StoreError for a part of the store behind a link: nothing there would be listed, or checked."""
-    rooms = [store.root / name for name in _SEALED] if isinstance(store.storage, LocalStorage) else []
-    if linked := [room for room in rooms if room.is_symlink()]:
-        raise StoreError(f"{linked[0]} is a link, and links are not followed; mount the folder there instead")
+def refuse_links(store: Store, *, within: bool = False) -> None:
+    """Raises StoreError for a part of the store behind a link: nothing there would be listed, or checked.
+
+    within: looks at all that lies in the rooms of the store, too.
+    """
+    if not isinstance(store.storage, LocalStorage):
+        return
+    linked = [room for name in _SEALED if (room := store.root / name).is_symlink()]
+    if linked := linked or [link for name in _SEALED if within for link in store.storage.links(name)]:
+        raise StoreError(f"{linked[0]} is a link, and links are not followed; mount or put there what it leads to")
 
 
 def files(store: Store) -> list[str]:
     """The keys of everything that has a digest, and of the manifests that runs lack. Raises as `refuse_links`."""
-    refuse_links(store)
+    refuse_links(store, within=True)
     found = {entry.key for name in _SEALED for entry in store.storage.entries(name)}
     lacking = {store.manifest_key(key.split("/")[2]) for key in found if key.startswith("runs/") and key.count("/") > 2}
     return sorted(found | lacking)

@@ -73,6 +73,7 @@ class LocalStorage:
                 else:
                     os.link(temporary, path)
             except FileExistsError:
+                _require_target(path)
                 if path.is_dir():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)) from None
                 return False
@@ -91,7 +92,19 @@ class LocalStorage:
         return os.path.isfile(f"{self.url}/{key}")  # noqa: PTH113
 
     def entries(self, folder: str) -> Iterator[Entry]:
-        """The files below the folder, walked without recursion; links and hidden names are left out."""
+        """The files below the folder; links and hidden names are left out."""
+        for key, entry in self._below(folder):
+            if entry.name[0] != "." and entry.is_file(follow_symlinks=False):
+                with contextlib.suppress(FileNotFoundError):
+                    facts = entry.stat()
+                    yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
+
+    def links(self, folder: str) -> Iterator[Path]:
+        """The links below the folder."""
+        yield from (Path(entry.path) for _, entry in self._below(folder) if entry.is_symlink())
+
+    def _below(self, folder: str) -> Iterator[tuple[str, "os.DirEntry[str]"]]:
+        """What lies below the folder by key, folders aside, walked without recursion; nothing behind a link."""
         start = self.root / folder
         pending = [folder] if start.resolve() == start else []  # else it lies behind a link
         while pending:
@@ -99,22 +112,20 @@ class LocalStorage:
             with self._guarded(inside), contextlib.suppress(FileNotFoundError, NotADirectoryError):
                 for entry in os.scandir(f"{self.url}/{inside}"):
                     key = f"{inside}/{entry.name}" if inside else entry.name
-                    if entry.name[0] == ".":
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
+                    if not entry.is_dir(follow_symlinks=False):
+                        yield key, entry
+                    elif entry.name[0] != ".":
                         pending.append(key)
-                    elif entry.is_file(follow_symlinks=False):
-                        with contextlib.suppress(FileNotFoundError):
-                            facts = entry.stat()
-                            yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
 
     def names(self, folders: Collection[str]) -> dict[str, set[str]]:
         """One look into each folder."""
         inside: dict[str, set[str]] = {}
         for folder in folders:
             with self._guarded(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                found = os.scandir(f"{self.url}/{folder}")
-                if names := {entry.name for entry in found if entry.name[0] != "." and not entry.is_dir()}:
+                found = [entry for entry in os.scandir(f"{self.url}/{folder}") if entry.name[0] != "."]
+                for link in filter(os.DirEntry.is_symlink, found):
+                    _require_target(Path(link.path))
+                if names := {entry.name for entry in found if not entry.is_dir()}:
                     inside[folder] = names
         return inside
 
@@ -131,8 +142,8 @@ class LocalStorage:
 
     def under_way(self) -> list[Path]:
         """Files that killed processes did not put into their places; nothing behind a link."""
-        found = (path for path in self.root.rglob(".*.????????") if _UNDER_WAY.fullmatch(path.name))
-        return sorted(path for path in found if path.resolve() == path and path.is_file())
+        found = (entry for _, entry in self._below("") if _UNDER_WAY.fullmatch(entry.name))
+        return sorted(Path(entry.path) for entry in found if entry.is_file(follow_symlinks=False))
 
     @contextlib.contextmanager
     def _written(self, key: str, content: bytes, durable: bool) -> Iterator[tuple[Path, Path]]:
@@ -177,6 +188,12 @@ class LocalStorage:
                 f"cannot write {self.root / key}: {problem.strerror or problem}; {fix}. Nothing stored so far is "
                 "lost; the same command then goes on"
             ) from problem
+
+
+def _require_target(path: Path) -> None:
+    """Raises StoreError for a link that leads nowhere: what is behind it cannot be told to be missing."""
+    if path.is_symlink() and not path.exists():
+        raise StoreError(f"{path} is a link that leads nowhere; remove it, or mount what it leads to")
 
 
 def _sync_names(folder: Path) -> None:

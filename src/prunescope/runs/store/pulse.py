@@ -42,7 +42,11 @@ class Holder:
         if self.machine != _machine():
             return None
         try:
-            return bool(abs(psutil.Process(self.process).create_time() - self.started) > 1.0)
+            process = psutil.Process(self.process)
+            if process.status() == psutil.STATUS_ZOMBIE:  # in a container, say, where nobody asks how it ended
+                return True
+            # Else it is a later process of the same number, or the clock was set meanwhile.
+            return False if abs(process.create_time() - self.started) <= 1.0 else None
         except (psutil.NoSuchProcess, ValueError, OverflowError):
             return True
         except psutil.Error:

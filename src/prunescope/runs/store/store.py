@@ -23,6 +23,7 @@ is there, which names its files by digest.
 """
 
 import contextlib
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -223,8 +224,10 @@ class Store:
             if "manifest.json" not in names:
                 continue
             run = folder.rpartition("/")[2]
-            states = {name[6:-12] for name in names if name.startswith("state-")}
-            traces = {name[6:-8] for name in names if name.startswith("trace-")}
+            states, traces = (
+                {part[1] for name in names if (part := re.fullmatch(pattern, name))}
+                for pattern in (r"state-(\w+)\.safetensors", r"trace-(\w+)\.parquet")
+            )
             # Only a failed run has no state, or a damaged one of which the user deleted it.
             manifest: dict[str, Any] = {"status": "done"} if states else self.manifest(run) or {}
             facts = {"status": manifest.get("status", "failed"), "why": manifest.get("why", "")}
@@ -239,9 +242,10 @@ class Store:
 
     def known_readings(self, readings: Iterable[str]) -> set[str]:
         """Those of these readings that are stored."""
-        wanted = set(readings)
-        shelves = self.storage.names({f"readings/{reading[:2]}" for reading in wanted})
-        return wanted & {name.partition(".")[0] for names in shelves.values() for name in names}
+        wanted = {self.reading_key(reading): reading for reading in readings}
+        shelves = self.storage.names({key.rpartition("/")[0] for key in wanted})
+        there = (f"{shelf}/{name}" for shelf, names in shelves.items() for name in names)
+        return {wanted[key] for key in there if key in wanted}
 
     def add_reading(self, reading: str, values: dict[str, torch.Tensor], facts: dict[str, Any]) -> None:
         """Stores the values of a reading; one that is there is left as it is."""
