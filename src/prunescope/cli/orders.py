@@ -102,7 +102,7 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
 
 def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
     """Makes what a study lacks and writes its report."""
-    from prunescope.studies.report import require_folder
+    from prunescope.studies.folder import require_folder
 
     require_folder(out or order.folder)
     study, store = make(order, machine, folder)

@@ -9,7 +9,8 @@ from prunescope.base.state import Weights
 from prunescope.measures.curvature.gradient_norms import Along, Directions, sums
 from prunescope.measures.curvature.surface import CHUNK, Sample, require_evaluation, surface
 from prunescope.measures.measure import Measure, SplitName
-from prunescope.tasks.task import Loss, Problem
+from prunescope.tasks.losses import Loss
+from prunescope.tasks.task import Problem
 
 
 class GradientTrace(Measure):

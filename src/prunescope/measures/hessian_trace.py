@@ -14,7 +14,8 @@ from prunescope.measures.curvature.products import Matrix, operator
 from prunescope.measures.curvature.surface import Sample, Surface, require_evaluation, require_separate, surface
 from prunescope.measures.gradient_trace import traces
 from prunescope.measures.measure import Measure
-from prunescope.tasks.task import Loss, Problem
+from prunescope.tasks.losses import Loss
+from prunescope.tasks.task import Problem
 
 MOST_CLASSES = 1024
 """Up to so many classes the Hessian of the loss in the logits, [C, C] an example, is decomposed."""

@@ -13,7 +13,8 @@ from prunescope.measures.curvature.surface import Sample, require_evaluation, su
 from prunescope.measures.gradient_trace import GradientTrace, slopes, traces
 from prunescope.measures.hessian_trace import HessianTraceEstimate, eigenpairs, eigenvectors, is_quick
 from prunescope.measures.measure import Measure
-from prunescope.tasks.task import Loss, Problem
+from prunescope.tasks.losses import Loss
+from prunescope.tasks.task import Problem
 
 
 class Traces(Measure):

@@ -1,6 +1,10 @@
 """Losses of single examples."""
 
-from collections.abc import Sequence
+import inspect
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -8,7 +12,37 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.importing import resolve
 from prunescope.tasks.functional import constant
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+"""Outputs [N, ...] and y [N, ...] to the loss of each example, [N]."""
+
+
+@dataclass(frozen=True)
+class LossWithArguments:
+    """A loss with some arguments fixed; two of the same are equal, so that their runs may train together.
+
+    path: import path of the function.
+    arguments: the others by keyword, as JSON.
+    """
+
+    path: str
+    arguments: str
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        """The loss of each example."""
+        return self._function(logits, y)
+
+    @cached_property
+    def _function(self) -> Loss:
+        """Raises UsageError for an argument that the function does not take."""
+        function, arguments = resolve(self.path), json.loads(self.arguments)
+        try:
+            inspect.signature(function).bind(None, None, **arguments)
+        except TypeError as problem:
+            raise UsageError(f"{self.path} does not take the arguments {self.arguments} ({problem})") from problem
+        return partial(function, **arguments)
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:

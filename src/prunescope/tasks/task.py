@@ -3,11 +3,9 @@
 Belongs here: combining the parts and splitting the data. Does not belong here: how it is trained.
 """
 
-import inspect
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import torch
@@ -23,40 +21,13 @@ from prunescope.tasks.data.augmentation import Augmentation
 from prunescope.tasks.data.source import Arrays, Inputs, Source
 from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.tasks.losses import Loss, LossWithArguments
 from prunescope.tasks.model import Model
 from prunescope.tasks.network import Network, Prunable, network_of, with_prunable
-from prunescope.tasks.targets import CROSS_ENTROPY as CROSS_ENTROPY
-from prunescope.tasks.targets import Classes, Target
-from prunescope.tasks.targets import Loss as Loss
+from prunescope.tasks.targets import CROSS_ENTROPY, Classes, Target
 
 CLASSES = Classes()
 """What the labels of a task are unless it says otherwise."""
-
-
-@dataclass(frozen=True)
-class LossWithArguments:
-    """A loss with some arguments fixed; two of the same are equal, so that their runs may train together.
-
-    path: import path of the function.
-    arguments: the others by keyword, as JSON.
-    """
-
-    path: str
-    arguments: str
-
-    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
-        """The loss of each example."""
-        return self._function(logits, y)
-
-    @cached_property
-    def _function(self) -> Loss:
-        """Raises UsageError for an argument that the function does not take."""
-        function, arguments = resolve(self.path), json.loads(self.arguments)
-        try:
-            inspect.signature(function).bind(None, None, **arguments)
-        except TypeError as problem:
-            raise UsageError(f"{self.path} does not take the arguments {self.arguments} ({problem})") from problem
-        return partial(function, **arguments)
 
 
 class Data(Value):

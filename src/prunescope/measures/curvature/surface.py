@@ -23,8 +23,9 @@ from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
 from prunescope.measures.measure import SplitName
 from prunescope.tasks.functional import drawing
+from prunescope.tasks.losses import Loss
 from prunescope.tasks.model import Model
-from prunescope.tasks.task import Loss, Problem
+from prunescope.tasks.task import Problem
 
 CHUNK = 64
 """Examples whose graph is held at once in evaluation mode; part of the numbers only through rounding."""

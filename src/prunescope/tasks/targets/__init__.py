@@ -9,7 +9,6 @@ from prunescope.tasks.targets.classes import Classes as Classes
 from prunescope.tasks.targets.multi_label import MultiLabel as MultiLabel
 from prunescope.tasks.targets.regression import Regression as Regression
 from prunescope.tasks.targets.sequence import Sequence as Sequence
-from prunescope.tasks.targets.target import Loss as Loss
 from prunescope.tasks.targets.target import Target as Target
 from prunescope.tasks.targets.target import require_target as require_target
 from prunescope.tasks.targets.weighted import Weighted as Weighted

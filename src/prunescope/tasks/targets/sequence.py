@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from prunescope.tasks.losses import token_cross_entropy
-from prunescope.tasks.targets.target import Loss, Target, is_whole
+from prunescope.tasks.losses import Loss, token_cross_entropy
+from prunescope.tasks.targets.target import Target, is_whole
 
 
 class Sequence(Target):

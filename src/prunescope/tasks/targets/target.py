@@ -1,7 +1,6 @@
 """What the labels of a task are: the interface."""
 
 from abc import abstractmethod
-from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -10,9 +9,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
 from prunescope.tasks.data.corruption import flip_labels
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-"""Outputs [N, ...] and y [N, ...] to the loss of each example, [N]."""
+from prunescope.tasks.losses import Loss
 
 
 class Target(Value):

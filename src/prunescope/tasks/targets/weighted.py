@@ -8,7 +8,8 @@ import torch
 from pydantic import SerializeAsAny
 from torch import Tensor
 
-from prunescope.tasks.targets.target import Loss, Target
+from prunescope.tasks.losses import Loss
+from prunescope.tasks.targets.target import Target
 
 
 def _of_inner(name: str) -> Any:

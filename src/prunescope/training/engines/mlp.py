@@ -20,8 +20,7 @@ from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels import mlp_kernels
 from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of, unsigned
 from prunescope.tasks.kernels.specialized import Specialized
-from prunescope.tasks.losses import cross_entropy
-from prunescope.tasks.task import Loss
+from prunescope.tasks.losses import Loss, cross_entropy
 from prunescope.training.engines.mlp_layers import DenseLayer, Descent, Layer, SparseLayer
 
 Linear = nn.Linear | SparseLinear
