@@ -257,9 +257,15 @@ def test_names_of_figures_are_unique_in_a_study(study):
         replace(study, figures=study.figures * 2)
 
 
-def test_names_are_file_names(study):
+@pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
+def test_names_are_file_names(name, study):
     with pytest.raises(UsageError, match="file name"):
-        replace(study, figures=(replace(study.figures[0], name="../evil"),))
+        replace(study, figures=(replace(study.figures[0], name=name),))
+
+
+def test_a_text_that_is_no_utf_8_is_written_as_far_as_it_can_be(study, results, arguments, tmp_path):
+    page = report.write(replace(study, question="caf\udce9?"), results, tmp_path, **arguments).page
+    assert all("caf\\udce9?" in (page.parent / name).read_text() for name in ("index.html", "README.md"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

@@ -26,7 +26,7 @@ from prunescope.runs.store.store import Store, Values
 from prunescope.sharing.bundle import RUNS, Bundle, DamagedBundle, printable
 from prunescope.studies.judging import judge_all
 from prunescope.studies.study import Study
-from prunescope.studies.summary import summary
+from prunescope.studies.summary import finite, summary
 
 CIRCUMSTANCES = (
     "device",

@@ -32,7 +32,8 @@ def written_before(folder: Path) -> set[str]:
 def place(folder: Path, texts: Mapping[str, str]) -> None:
     """Writes files by their names in the folder; the same texts give the same bytes on every system."""
     for name, text in texts.items():
-        write_whole(folder / name, partial(Path.write_text, data=text, encoding="utf-8", newline="\n"))
+        content = text.encode(errors="backslashreplace")  # a label may be a file's name that is no UTF-8
+        write_whole(folder / name, partial(Path.write_bytes, data=content))
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:

@@ -99,7 +99,7 @@ class Drawn:
     @property
     def csv_link(self) -> str:
         """The data inside the link, so that the page can be sent alone."""
-        return "data:text/csv;base64," + base64.b64encode(self.csv.encode()).decode()
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode(errors="backslashreplace")).decode()
 
 
 def write(
