@@ -401,6 +401,9 @@ def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_pa
         with pytest.raises(UsageError, match=r"holds something else than a bundle \(thesis\.txt\)"):
             publish(study, place, store=store)
         assert (place / "thesis.txt").read_text() == "all of it"
+    (tmp_path / "mine/bundle.json").write_text('{"files": {"thesis.txt": {}}, "format": 1}')  # another program's
+    with pytest.raises(UsageError, match=r"holds something else than a bundle \(bundle\.json\)"):
+        publish(study, tmp_path / "mine", store=store)
     with pytest.raises(UsageError, match="nothing of tiny is in"):
         publish(study, tmp_path / "new", store=ps.Store(tmp_path / "empty"))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

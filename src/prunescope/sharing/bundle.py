@@ -171,10 +171,12 @@ def strangers(root: Path) -> list[str]:
     """What lies at a place and is no part of a bundle there."""
     if not root.is_dir():
         return [root.name]
-    listed: Any = {}
+    ours: set[str] = set()
     with contextlib.suppress(DamagedBundle, OSError):
-        listed = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD).get("files")
-    return sorted(dict(_files(root)).keys() - {HEAD, *(listed if isinstance(listed, dict) else ())})
+        head = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD)
+        if {"format", "study", "prunescope"} <= head.keys() and isinstance(head.get("files"), dict):
+            ours = {HEAD, *head["files"]}  # else another program's `bundle.json`
+    return sorted(dict(_files(root)).keys() - ours)
 
 
 def _files(root: Path) -> Iterator[tuple[str, int | None]]:

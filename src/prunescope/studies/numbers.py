@@ -210,11 +210,11 @@ def _of_table(path: Path) -> Iterator[Stored]:
 
 def _texts(part: Any, path: str) -> Iterator[Stored]:
     """Numbers of settings and sentences, however deep they lie."""
-    pending = [(part, path)]
+    pending: list[tuple[Any, str]] = [(part, path)]
     while pending:
         part, path = pending.pop()
         if isinstance(part, Mapping):
-            pending += [(inner, f"{path}.{name}".lstrip(".")) for name, inner in reversed(part.items())]
+            pending += [(inner, f"{path}.{name}".lstrip(".")) for name, inner in reversed(list(part.items()))]
         elif isinstance(part, list):
             pending += [(inner, path) for inner in reversed(part)]
         elif isinstance(part, int | float) and not isinstance(part, bool):
