@@ -111,7 +111,7 @@ def summary_of(report: Path) -> dict[str, Any]:
     found = plain(path.read_bytes())
     if not _is_summary(found):
         raise _damaged(path)
-    return found
+    return dict(found)
 
 
 def _is_summary(found: Any) -> bool:
