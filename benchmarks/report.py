@@ -37,7 +37,7 @@ def section(title: str, text: str, rows: list[Result], environment: str) -> str:
 
 
 def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str]) -> str:
-    """An older report with some sections anew, in this order of titles.
+    """An older report with some sections anew, in this order of titles; those of other questions last, as they are.
 
     Where the older report names versions in its heading, they stay there for the sections that name none.
 
@@ -50,7 +50,8 @@ def merged(old: str, head: str, sections: Mapping[str, str], order: Sequence[str
             "file, or ask all questions"
         )
     found = {part.partition("\n")[0]: START + part for part in parts} | dict(sections)
-    whole = [found[title] for title in order if title in found]
+    asked = [found.pop(title) for title in order if title in found]
+    whole = [*asked, *found.values()]
     if any(NAMED.search(text) is None for text in whole):
         head += "".join(f"- {OLDER}: {fact}\n" for fact in _older(_facts(before)))
     return head + "".join(whole)

@@ -113,3 +113,20 @@ def test_the_atlas_holds_the_verdicts_of_the_stored_results():
     """`python tools/atlas.py` writes it anew."""
     names = runpy.run_path(str(DOCS.parent / "tools" / "atlas.py"))
     assert (DOCS / "atlas.md").read_text() == names["page"]()
+
+
+def test_every_link_leads_to_a_file_and_from_the_log_and_the_changes_to_a_page_of_the_site():
+    """The site shows the log and the changes as pages in docs/, where only links to docs/ lead on."""
+    root, link = DOCS.parent, re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+    apart = [root / "LOG.md", root / "CHANGELOG.md"]
+    for page in (
+        root / "README.md",
+        root / "CONTRIBUTING.md",
+        *apart,
+        *DOCS.glob("*.md"),
+        *DOCS.glob("results/**/*.md"),
+    ):
+        targets = [target for target in link.findall(page.read_text()) if "://" not in target]
+        lost = [target for target in targets if not target.startswith("data:") and not (page.parent / target).exists()]
+        assert not lost, (page, lost)
+        assert page not in apart or all(target.startswith("docs/") for target in targets), page

@@ -104,6 +104,12 @@ def test_the_same_audit_gives_the_same_bytes(runs, store, tmp_path):
     assert [
         name for name in files if (tmp_path / "one" / name).read_bytes() != (tmp_path / "other" / name).read_bytes()
     ] == []
+    audit(dense[0], pruned[1], store=store).write(tmp_path / "one")
+    left = {str(path.relative_to(tmp_path / "one")) for path in (tmp_path / "one").rglob("*") if path.is_file()}
+    assert "data/examples.csv" in left  # and nothing of the gate, the groups and the twins, which this audit has not
+    assert left.isdisjoint(
+        {"gate.xml", "data/gate.csv", "tables/gate.parquet", "tables/groups.parquet", "data/groups.csv"}
+    )
 
 
 def test_weights_of_all_networks_beside_each_other(report):

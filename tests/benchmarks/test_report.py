@@ -24,6 +24,7 @@ def test_a_question_asked_again_takes_its_place():
     parts = [part.split("\n") for part in text.split("\n## ")[1:]]
     assert [(part[0], part[2]) for part in parts] == [("A", "then"), ("B", "now"), ("C", "now")]
     assert text.startswith(head) and text.count("| speed | 2 |") == 3
+    assert report.merged(text + "\n## Audits\n\nby scripts\n", head, new, "ABC") == text + "\n## Audits\n\nby scripts\n"
 
 
 def test_numbers_of_two_machines_do_not_stand_side_by_side():

@@ -228,6 +228,10 @@ def test_an_unexpected_error_is_told_in_two_lines(command, study, monkeypatch) -
         ("levels: [&a [1, 1], *a]", r"an alias \(\*name\); write the value out"),
         ("1: 2", "the key 1 is no name of a field"),
         ("levels: !!set {1}", "is a set"),
+        ("levels: " + "9" * 5000, "no value of its type: Exceeds the limit"),
+        ("levels: 2026-02-30", "no value of its type: day is out of range"),
+        ("levels: !!bool perhaps", "no value of its type"),
+        ("levels: !!timestamp soon", "no value of its type"),
         ("network: subprocess:run", "neither a class derived from torch.nn.Module nor a function annotated"),
         ("inner: {network: shutil:rmtree}", "neither a class derived from torch.nn.Module"),
         ("network: string:ascii_letters", "neither a class derived from torch.nn.Module"),
@@ -251,7 +255,9 @@ def test_a_settings_file_may_name_a_class_of_modules(tmp_path) -> None:
     assert gather([], file)["network"] == "prunescope.tasks.nets:LeNet"
 
 
-@pytest.mark.parametrize("pair", ["replicates=999999999999", "replicates=1001", "levels=1000000000000000000000000"])
+@pytest.mark.parametrize(
+    "pair", ["replicates=999999999999", "replicates=1001", "levels=1001", "hidden=1000000000000000000000000"]
+)
 def test_counts_that_no_plan_ends_with_are_refused(pair) -> None:
     from prunescope.papers import quickstart
     from prunescope.studies.load import changed
@@ -268,6 +274,7 @@ def test_counts_that_no_plan_ends_with_are_refused(pair) -> None:
         (("explain", "-s", "rewind=9", "--plan"), "9 is not a duration"),
         (("plan", "jin2022/yours", "-s", "optimizer=Adamw"), "did you mean 'Adam'"),
         (("run", "quickstart", "--out", "a_file"), "is a file"),
+        (("run", "quickstart", "--until-decided", "--most", "1001", "--out", "o"), "no study has more than 1,000"),
         (("plan", "quickstart", "-s", "levels=1", "-s", "levels=2"), "another -s sets that already"),
         (("plan", "quickstart", "-s", "pruning.fraction=0.5", "-s", "pruning={}"), "another -s sets that already"),
     ],

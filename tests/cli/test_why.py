@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from prunescope.studies.numbers import NUMBER, homes, is_printed, over_replicates
+from prunescope.base.errors import UsageError
+from prunescope.studies.numbers import NUMBER, _texts, homes, is_printed, over_replicates
 
 
 def test_from_a_number_to_claim_runs_version_and_command(command, study, tmp_path) -> None:
@@ -51,12 +52,56 @@ def test_what_stands_nowhere_is_refused_with_the_claims(command, study) -> None:
     ):
         result = command("why", page, what)
         assert result.exit_code == 2 and says in result.output
-    for damage in ("", "[]", "{}", '{"claims": [5]}', '{"claims": [], "command": 5}'):
+    whole = (page / "summary.json").read_text()
+    summary = json.loads(whole)
+    (claim,) = summary["claims"]
+    later = {name: claim[name] for name in claim if name != "quantity"}
+    odd = [{**later, name: value} for name in later for value in ({}, [{}])]
+    odd += [{key: later[key] for key in later if key != name} for name in later]
+    damaged = [
+        summary | {"claims": [one]}
+        for one in [*odd, {**claim, "values": ["x"]}, {**claim, "n": "4"}, {**claim, "level": None}, 5]
+    ]
+    damaged += [
+        {key: summary[key] for key in summary if key != name} for name in ("study", "scale", "settings", "cost")
+    ]
+    damaged += [summary | {name: 5} for name in ("study", "scale", "settings", "claims", "command", "cost", "rule")]
+    for damage in ("", "[]", "{}", *map(json.dumps, damaged)):
         (page / "summary.json").write_text(damage)
-        result = command("why", page, "gain")
-        assert result.exit_code == 2 and "is not what a report writes; make it again" in result.output
+        with pytest.raises(UsageError, match="is not what a report writes; make it again"):
+            homes(page, "1.5")
+    assert "is not what a report writes; make it again" in command("why", page, "gain").output
+    (page / "summary.json").write_text(whole)
+    for table in ("a,b\n1\n", "a,b\n1,2,3\n", f"a\n{'9' * 200_000}\n"):
+        (page / "data/error.csv").write_text(table)
+        with pytest.raises(UsageError, match=r"error\.csv is not what a report writes; make it again"):
+            homes(page, "1.5")
     assert "holds no summary.json; give one of" in command("why", "prunescope-reports", "1").output
     assert "there is no folder nowhere; give the folder of a report" in command("why", "nowhere", "1").output
+
+
+@pytest.mark.parametrize(
+    ("again", "says"),
+    [
+        ("prunescope run", "not enough values"),
+        ("prunescope run 'x", "No closing quotation"),
+        ("prunescope run quickstart --scale", "out of range"),
+        ("prunescope run {page}/theirs.py --scale smoke", "theirs.py came with the report"),
+        ("prunescope explain {page}/theirs.py --scale smoke", "theirs.py came with the report"),
+    ],
+)
+def test_a_command_that_builds_no_study_costs_the_readings_only(again, says, command, study, tmp_path) -> None:
+    assert command("run", study, "-s", "levels=0", "--workers", 1).exit_code == 0
+    (page,) = Path("prunescope-reports").iterdir()
+    (page / "theirs.py").write_text("from pathlib import Path\nPath('ran').touch()\n")
+    summary = json.loads((page / "summary.json").read_text()) | {"command": again.format(page=page)}
+    (page / "summary.json").write_text(json.dumps(summary))
+    said = command("why", page, "gain")
+    assert said.exit_code == 0 and says in said.output and not Path("ran").exists()
+
+
+def test_numbers_are_found_however_deep_they_lie(tmp_path) -> None:
+    assert [stored.value for stored in _texts(json.loads("[" * 900 + "0.5" + "]" * 900), "")] == [0.5]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +139,9 @@ def test_means_over_replicates_have_a_home(tmp_path: Path) -> None:
     groups = {(labels["arm"], labels["level"], name): len(values) for labels, name, values in over_replicates(rows)}
     assert groups == {(arm, level, "error"): 3 for arm in ("dense", "pruned") for level in ("36.5", "73.25")}
     (tmp_path / "data").mkdir()
-    (tmp_path / "summary.json").write_text('{"claims": [], "settings": {}}')
+    (tmp_path / "summary.json").write_text(
+        json.dumps({"study": "s", "scale": "smoke", "settings": {}, "rule": None, "claims": []})
+    )
     lines = [",".join(rows[0]), *(",".join(row.values()) for row in rows)]
     (tmp_path / "data/error.csv").write_text("\n".join(lines) + "\n")
     assert any(stored.place == "mean of error over replicates" for stored in homes(tmp_path, "1.173"))

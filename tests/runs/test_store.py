@@ -18,7 +18,9 @@ from prunescope.runs.store import codec, local, sealed
 from prunescope.runs.store.store import Store, open_store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
-MANIFEST = {"schema": 2, "id": RUN, "status": "done"}
+MANIFEST = {"schema": 2, "id": RUN, "status": "done", "recipe": {"kind": "Given"}, "parents": []}
+EXEC = {**dict.fromkeys(("seconds", "steps", "peak_memory_mb"), 1.0), "finished": "2026-01-01T00:00:00+00:00"}
+EXEC |= dict.fromkeys(("device", "machine", "prunescope", "torch", "python"), "x")
 
 
 def state(value=1.0):
@@ -32,6 +34,17 @@ def state(value=1.0):
 def test_a_manifest_that_says_what_none_can_say_is_damaged_whatever_its_digest(forged):
     with pytest.raises(codec.Damaged, match="m is damaged"):
         sealed.parse_manifest(sealed.manifest_bytes(MANIFEST | forged), "m", RUN)
+
+
+@pytest.mark.parametrize("name", ["status", "recipe", "parents", "exec", "sparsity", "step", *EXEC])
+def test_a_manifest_that_lacks_what_every_run_says_is_damaged_whatever_its_digest(name):
+    sizes = {"sparsity": 0.5, "step": 1, "steps": 1, "parameters": 4}
+    whole = MANIFEST | {"recipe": {"kind": "Recipe"}, "exec": EXEC} | sizes
+    assert sealed.parse_manifest(sealed.manifest_bytes(whole), "m", RUN)["exec"] == EXEC
+    lacking = {**whole, "exec": {key: value for key, value in EXEC.items() if key != name}}
+    lacking.pop(name, None)
+    with pytest.raises(codec.Damaged, match="m is damaged"):
+        sealed.parse_manifest(sealed.manifest_bytes(lacking), "m", RUN)
 
 
 def filled(store):
@@ -111,7 +124,7 @@ def test_it_only_grows(store):
 
 
 def test_a_failed_run_tells_why(store):
-    store.add_run(RUN, {"id": RUN, "status": "failed", "why": "the loss is nan"}, {}, {})
+    store.add_run(RUN, MANIFEST | {"status": "failed", "why": "the loss is nan"}, {}, {})
     found = store.known_runs([RUN])[RUN]
     assert (found["status"], found["why"]) == ("failed", "the loss is nan")
 

@@ -275,6 +275,18 @@ def test_verdicts_nested_without_end_are_named(root):
         _ = open_bundle(root).claims
 
 
+def test_what_stands_twice_is_named_since_only_one_of_the_two_is_judged(world, root, tmp_path):
+    summary = json.loads((root / "report/summary.json").read_text())
+    summary["claims"].insert(0, {**summary["claims"][0], "by_interval": "reproduced"})
+    (root / "report/summary.json").write_text(json.dumps(summary))
+    (root / "runs.jsonl").write_text((root / "runs.jsonl").read_text() * 2)
+    sealed(root)
+    with pytest.raises(DamagedBundle, match=r"runs\.jsonl: of 8 entries 4 stand twice"):
+        _ = open_bundle(root).runs
+    with pytest.raises(DamagedBundle, match=r"summary\.json: of 2 entries 1 stand twice"):
+        _ = open_bundle(root).claims
+
+
 def test_values_that_no_draw_would_find_out_are_named(world, root, tmp_path):
     lines = (root / "runs.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
@@ -327,6 +339,9 @@ def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_pa
         with pytest.raises(UsageError, match=r"holds something else than a bundle \(thesis\.txt\)"):
             publish(study, place, store=store)
         assert (place / "thesis.txt").read_text() == "all of it"
+    (tmp_path / "mine/bundle.json").write_text('{"files": {"thesis.txt": {}}, "format": 1}')  # another program's
+    with pytest.raises(UsageError, match=r"holds something else than a bundle \(bundle\.json\)"):
+        publish(study, tmp_path / "mine", store=store)
     with pytest.raises(UsageError, match="nothing of tiny is in"):
         publish(study, tmp_path / "new", store=ps.Store(tmp_path / "empty"))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

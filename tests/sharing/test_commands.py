@@ -61,7 +61,8 @@ def test_publish_and_verify(command, folder):
     said = command("verify", "bundle", code=1)
     assert "nodes.jsonl: it has 0 bytes" in said and "get it again" in said
     assert "no bundle" in command("verify", "nowhere", code=2)
-    assert "is a store; name another folder" in command("verify", "bundle", "--store", "store", code=2)
+    for place in ("store", "bundle", "bundle/mine"):
+        assert "is a store, or in the bundle; name" in command("verify", "bundle", "--store", place, code=2)
 
 
 def test_export(command, folder):

@@ -56,6 +56,29 @@ def test_equal_inputs_give_equal_bytes(page, study, results, arguments, tmp_path
         assert (again.parent / name).read_bytes() == (page.parent / name).read_bytes()
 
 
+def test_an_earlier_report_in_the_folder_leaves_nothing_and_files_of_the_users_stay(
+    study, results, arguments, tmp_path
+):
+    """Its data would be found as numbers of the report that is there now."""
+    other = replace(study, figures=(replace(study.figures[0], name="depth"),), claims=())
+    report.write(study, results, tmp_path, **arguments)
+    (tmp_path / "data" / "mine.csv").write_text("a\n1\n")
+    report.write(other, results, tmp_path, **arguments)
+    files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    own = {"index.html", "README.md", "summary.json", "figures/depth.svg", "data/depth.csv"}
+    assert files == own | {"data/mine.csv"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"figures": 3}', '{"figures": ["../../precious", 1]}'])
+def test_a_summary_that_is_not_of_a_report_removes_nothing(text, study, results, arguments, tmp_path):
+    folder, precious = tmp_path / "a" / "b", tmp_path / "a" / "precious.svg"
+    (folder / "figures").mkdir(parents=True)
+    precious.write_text("")
+    (folder / "summary.json").write_text(text)
+    report.write(study, results, folder, **arguments)
+    assert precious.exists() and json.loads((folder / "summary.json").read_text())["study"] == study.name
+
+
 def test_page_is_balanced_with_unique_ids(page):
     parser = Balance()
     parser.feed(page.read_text())
@@ -234,9 +257,15 @@ def test_names_of_figures_are_unique_in_a_study(study):
         replace(study, figures=study.figures * 2)
 
 
-def test_names_are_file_names(study):
+@pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
+def test_names_are_file_names(name, study):
     with pytest.raises(UsageError, match="file name"):
-        replace(study, figures=(replace(study.figures[0], name="../evil"),))
+        replace(study, figures=(replace(study.figures[0], name=name),))
+
+
+def test_a_text_that_is_no_utf_8_is_written_as_far_as_it_can_be(study, results, arguments, tmp_path):
+    page = report.write(replace(study, question="caf\udce9?"), results, tmp_path, **arguments).page
+    assert all("caf\\udce9?" in (page.parent / name).read_text() for name in ("index.html", "README.md"))
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")

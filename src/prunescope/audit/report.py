@@ -6,7 +6,7 @@ Belongs here: tables and files. Does not belong here: what is found (`tables.py`
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,14 +17,19 @@ from prunescope.audit.sentence import head
 from prunescope.audit.study import Audit
 from prunescope.audit.tables import Findings
 from prunescope.base.errors import UsageError
+from prunescope.base.files import write_whole
 from prunescope.base.records import Records
 from prunescope.runs.store.results import StoredResults
 from prunescope.studies import report
 from prunescope.studies.claim import Verdict
 from prunescope.studies.figure import Figure, csv_text
+from prunescope.studies.folder import PLACES, place, remove
 from prunescope.studies.plot import NothingToShow, Table
 from prunescope.studies.study import Study
 
+GATE = "gate.xml"
+FILES = ("under-measures", "under-flips", "under-classes", "under-groups", "gate", "examples")
+"""The tables that no page shows."""
 PRINTED = 50
 """Lines of a gate that are printed at most; a report has all of them."""
 
@@ -81,7 +86,7 @@ class AuditReport:
         }
         files: dict[str, Table] = {f"under-{name}": found.shifted(table) for name, table in under.items()}
         files |= {"gate": self.gate, "examples": self._examples()}
-        return {name: rows for name, rows in files.items() if rows}
+        return {name: files[name] for name in FILES if files[name]}
 
     def table(self, name: str) -> Records:
         """One table by its name, such as "classes": a list of rows. Raises UsageError, with the names, for another."""
@@ -97,13 +102,13 @@ class AuditReport:
         """
         folder = Path(folder)
         page = report.write(self.study, self.results, folder, command=command).page
-        (folder / "tables").mkdir(exist_ok=True)
+        remove(folder, [GATE, *(path.format(title) for path in PLACES for title in FILES)])
+        place(folder, {f"data/{title}.csv": csv_text(rows) for title, rows in self._files.items()})
         for title, rows in self.tables.items():
-            pq.write_table(Records(map(dict, rows)).arrow(), folder / "tables" / f"{title}.parquet")
-            if title in self._files:
-                (folder / "data" / f"{title}.csv").write_text(csv_text(rows), encoding="utf-8")
+            table = Records(map(dict, rows)).arrow()
+            write_whole(folder / "tables" / f"{title}.parquet", partial(pq.write_table, table))
         if self.gate:
-            (folder / "gate.xml").write_text(junit(self.gate, "prunescope.audit"), encoding="utf-8")
+            place(folder, {GATE: junit(self.gate, "prunescope.audit")})
         return page
 
     def _examples(self) -> Table:

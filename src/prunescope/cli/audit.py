@@ -98,9 +98,9 @@ def audit(
     from prunescope.runs.execution.display import display_on
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
+    from prunescope.studies.folder import require_folder
     from prunescope.studies.load import recipe_of
     from prunescope.studies.own import TARGETS, source_named
-    from prunescope.studies.report import require_folder
 
     require_folder(out or options.REPORTS)
     if twin and twins is not None:

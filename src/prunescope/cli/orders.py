@@ -102,7 +102,7 @@ def most_of(until_decided: bool, most: int | None) -> int | None:
 
 def carry_out(order: Order, machine: Machine, folder: str, out: Path | None, command: str) -> None:
     """Makes what a study lacks and writes its report."""
-    from prunescope.studies.report import require_folder
+    from prunescope.studies.folder import require_folder
 
     require_folder(out or order.folder)
     study, store = make(order, machine, folder)
@@ -129,7 +129,8 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
 
     def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
-        pin(store, f"{study.name}.{study.settings.id[:8]}", pinned)
+        # Of its own, so that fewer replicates of the same study do not take its pin.
+        pin(store, f"{study.name}.{study.settings.id[:8]}" + ".until-decided" * (order.most is not None), pinned)
         return ensure(pinned, store=store, display=display_on(screen), **vars(machine))
 
     if order.most is None:

@@ -98,6 +98,8 @@ def _parsed(text: str) -> Any:
         _check_plain(content)
     except RecursionError:
         raise yaml.YAMLError("it is nested too deeply") from None
+    except (ValueError, LookupError, AttributeError) as problem:  # 2026-02-30, !!bool perhaps, 5,000 digits
+        raise yaml.YAMLError(f"it has what is no value of its type: {problem}") from None
     return content
 
 

@@ -168,8 +168,10 @@ def verify(
     from prunescope.sharing.bundle import open_bundle, printable
     from prunescope.sharing.verify import verify as compare
 
-    if options.is_store(str(folder)):
-        raise UsageError(f"--store {folder} is a store; name another folder, in which runs are trained again")
+    if options.is_store(str(folder)) or Path(place).resolve() in (folder.resolve(), *folder.resolve().parents):
+        raise UsageError(
+            f"--store {folder} is a store, or in the bundle; name another folder, in which runs are trained again"
+        )
     bundle = open_bundle(places.local(place, folder / "downloads"))
     console = answers()
     console.print(Text(_opened(bundle)), soft_wrap=True)

@@ -45,7 +45,7 @@ def why(
         raise UsageError(
             f"{what} stands nowhere in {report}; `prunescope why {report} CLAIM` knows {', '.join(claims)}"
         )
-    study, obstacle = _study(summary, command)
+    study, obstacle = _study(report, summary, command)
     for places in ([what],) if what in claims else _by_place(found):
         lines += _places(places, claims, summary.get("rule")) if what not in claims else []
         lines += _origin(study, places, folder) if study else []
@@ -57,7 +57,9 @@ def why(
     facts = {
         "also": f"in {hidden} other places" if hidden > 0 else "",
         "study": ", ".join(filter(None, (summary["study"], summary["scale"]))),
-        "made by": ", ".join([*versions, f"on {cost['machine']}"]) if versions else "versions that were not recorded",
+        "made by": ", ".join([*versions, f"on {cost.get('machine')}"])
+        if versions
+        else "versions that were not recorded",
         "again": command,
         "readings": obstacle,
     }
@@ -107,24 +109,23 @@ def _places(places: Any, claims: dict[str, Any], rule: str | None) -> Iterator[s
         yield f"{first.place} in {first.file}: {first.value:.6g}"
 
 
-def _study(summary: dict[str, Any], command: str) -> tuple[Study | None, str]:
+def _study(report: Path, summary: dict[str, Any], command: str) -> tuple[Study | None, str]:
     """The study with its settings of then, or why the code of today cannot build it."""
-    words = shlex.split(command)
-    if words[:2] == ["prunescope", "explain"]:
-        name = words[2] if len(words) > 2 and words[2].endswith(".py") else "prunescope.explain.study"
-    elif words[:2] == ["prunescope", "run"]:
-        name = words[2]
-    else:
-        return None, "are named by the command that made the report, which no study builds" if command else ""
     from prunescope.cli.orders import template_of
     from prunescope.studies.null_world import null_world
 
+    if command and command.split()[:2] not in (["prunescope", "run"], ["prunescope", "explain"]):
+        return None, "are named by the command that made the report, which no study builds"
     try:
-        scale = words[words.index("--scale") + 1]
-        study = template_of(name).again(scale, summary["settings"])
-    except (PrunescopeError, ValueError) as problem:
+        _, verb, name, *words = shlex.split(command)
+        if verb == "explain" and not name.endswith(".py"):
+            name = "prunescope.explain.study"
+        if report.resolve() in Path(name).resolve().parents:
+            return None, f"cannot be named: {name} came with the report, and may be anything; put it elsewhere"
+        study = template_of(name).again(words[words.index("--scale") + 1], summary["settings"])
+    except (PrunescopeError, ValueError, IndexError) as problem:
         first = str(problem).split("\n")[0].removesuffix(" Published at")
-        return None, f"cannot be named, because the study cannot be built here: {first}"
+        return None, f"cannot be named, because the study cannot be built here: {first}" if command else ""
     return (null_world(study) if "--null" in words else study), ""
 
 

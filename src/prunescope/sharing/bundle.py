@@ -16,11 +16,11 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import safe_open
@@ -40,6 +40,7 @@ MOST_HEAD, MOST_LINE = 64 << 20, 16 << 20
 """Bytes of `bundle.json`, and of a line, at most: they are read at once."""
 MOST_FILES = 1_000_000
 _TEXT = "#text"
+T = TypeVar("T", bound=Sized)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -82,7 +83,7 @@ class Bundle:
                 raise DamagedBundle({RUNS: f"run {str(record.get('id'))[:40]!r} is not among the nodes"})
             if not _is_record(record):
                 raise DamagedBundle({RUNS: f"the record of run {record['id'][:12]} lacks what a run has"})
-        return {record["id"]: record for record in records}
+        return _each_once({record["id"]: record for record in records}, records, RUNS)
 
     @property
     def measured(self) -> list[str]:
@@ -99,7 +100,7 @@ class Bundle:
             raise DamagedBundle({SUMMARY: "its claims are nested without end"}) from None
         if not isinstance(claims, list) or not all(isinstance(claim, dict) for claim in claims):
             raise DamagedBundle({SUMMARY: "its claims are no list of verdicts"})
-        return claims
+        return list(_each_once({str(claim.get("name")): claim for claim in claims}, claims, SUMMARY).values())
 
     def values(self, run: str) -> dict[str, Values]:
         """What was measured of a run, by node: {name: array}; empty if nothing was."""
@@ -170,10 +171,12 @@ def strangers(root: Path) -> list[str]:
     """What lies at a place and is no part of a bundle there."""
     if not root.is_dir():
         return [root.name]
-    listed: Any = {}
+    ours: set[str] = set()
     with contextlib.suppress(DamagedBundle, OSError):
-        listed = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD).get("files")
-    return sorted(dict(_files(root)).keys() - {HEAD, *(listed if isinstance(listed, dict) else ())})
+        head = _object((root / HEAD).read_text(encoding="utf-8", errors="replace"), HEAD)
+        if {"format", "study", "prunescope"} <= head.keys() and isinstance(head.get("files"), dict):
+            ours = {HEAD, *head["files"]}  # else another program's `bundle.json`
+    return sorted(dict(_files(root)).keys() - ours)
 
 
 def _files(root: Path) -> Iterator[tuple[str, int | None]]:
@@ -252,6 +255,13 @@ def write_values(root: Path, run: str, values: Mapping[str, Values]) -> None:
     path = root / _values_path(run)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(save(arrays))
+
+
+def _each_once(named: T, listed: Sequence[object], name: str) -> T:
+    """What a file lists, by name. Raises DamagedBundle where something stands twice: only one of the two is read."""
+    if len(named) < len(listed):
+        raise DamagedBundle({name: f"of {len(listed)} entries {len(listed) - len(named)} stand twice"})
+    return named
 
 
 def _is_record(record: Mapping[str, Any]) -> bool:

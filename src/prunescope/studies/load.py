@@ -24,13 +24,14 @@ from prunescope.base.errors import UsageError
 from prunescope.base.invalid import InvalidValue, invalid, unknown_field
 from prunescope.base.kinds import KIND, has_kind, interface_of, kind_of
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies import looks
 from prunescope.studies.extent import Cut, Extent, extent
 from prunescope.studies.precision import in_precision, with_precision, without_precision
 from prunescope.studies.study import Study
 
 DEFAULT_SCALE = "laptop"
-MOST = {"replicates": 1_000}
-"""The largest count that a setting of this name may have, 1,000,000 for the others: a plan of more never ends."""
+MOST = {"replicates": looks.MOST, "levels": 1_000}
+"""The largest counts that settings of these names may have, 1,000,000 for the others: a plan of more never ends."""
 
 
 @dataclass(frozen=True)

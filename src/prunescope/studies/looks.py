@@ -8,7 +8,7 @@ import numpy as np
 from prunescope.base.errors import UsageError
 from prunescope.studies.results import Numbers
 
-FIRST = 3
+FIRST, MOST = 3, 1_000
 STUDIES = 40_000
 """Simulated studies by which intervals are made to hold at every look: an error of 5 % is one of 4.8 to 5.2 %."""
 
@@ -16,13 +16,15 @@ STUDIES = 40_000
 def looks(first: int, most: int) -> tuple[int, ...]:
     """The numbers of replicates at which claims are judged: from `first` on, a quarter more each time, up to `most`.
 
-    Raises UsageError for fewer than two replicates at first, or fewer at most than at first.
+    Raises UsageError for fewer than two replicates at first, fewer at most than at first, or more than `MOST`.
 
     >>> looks(3, 20)
     (3, 4, 5, 7, 9, 12, 15, 19, 20)
     """
     if not 2 <= first <= most:
         raise UsageError(f"from {first} to {most} replicates there is no look; begin with 2 or more, and end later")
+    if most > MOST:
+        raise UsageError(f"{most:,} replicates at most: no study has more than {MOST:,}; choose fewer (--most)")
     numbers = [first]
     while numbers[-1] < most:
         numbers.append(min(most, math.ceil(1.25 * numbers[-1])))

@@ -5,7 +5,6 @@ here: the runs behind a number, which the study itself knows (`cli/why.py`).
 """
 
 import csv
-import itertools
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,8 +23,16 @@ NUMBER = re.compile(
 """A number in a text, that is no part of a word: 7.47, -0.5, .83, 9,131,430, 7e-8."""
 IS_P = re.compile(r"\bp(_holm)?$")
 """The name of a column of p-values."""
-_SAID = {"name", "says", "place", "region", "unit", "why", "values"}
-"""What is written of every claim."""
+_NUMBER, _WORD = (int, float, type(None)), (str, type(None))
+_SUMMARY: dict[str, Any] = {"study": str, "scale": str, "settings": dict, "claims": list, "rule": _WORD}
+_LATER: dict[str, Any] = {"command": str, "cost": dict}
+_CLAIM: dict[str, Any] = {
+    **dict.fromkeys(("name", "says", "basis", "place", "region", "unit", "by_interval", "said", "why", "over"), str),
+    **dict.fromkeys(("estimate", "low", "high", "level", "p", "p_holm", "n"), _NUMBER),
+    "by_paper": _WORD,
+    "values": list,
+}
+"""Of what types a summary and its claims are; of older reports, the README says what came later."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +109,28 @@ def summary_of(report: Path) -> dict[str, Any]:
             raise UsageError(f"there is no folder {report}; {hint}")
         raise UsageError(f"{report} holds no summary.json; {hint}")
     found = plain(path.read_bytes())
-    claims = found.get("claims") if isinstance(found, dict) else None
-    whole = isinstance(claims, list) and all(isinstance(claim, dict) and claim.keys() >= _SAID for claim in claims)
-    if not isinstance(found, dict) or not whole or not isinstance(found.get("command", ""), str):
-        raise UsageError(f"{path} is not what a report writes; make it again: `prunescope report STUDY`")
-    return found
+    if not _is_summary(found):
+        raise _damaged(path)
+    return dict(found)
+
+
+def _is_summary(found: Any) -> bool:
+    """Whether it says what a report says, in the types that its readers rely on."""
+    later = _LATER if isinstance(found, dict) and found.keys() & _LATER.keys() else {}
+    return _has(found, _SUMMARY | later) and all(
+        _has(claim, _CLAIM)
+        and all(isinstance(value, _NUMBER) for value in claim["values"])
+        and (claim["estimate"] is None) == (claim["level"] is None)
+        for claim in found["claims"]
+    )
+
+
+def _has(record: Any, types: Mapping[str, Any]) -> bool:
+    return isinstance(record, dict) and all(isinstance(record.get(name, ...), kind) for name, kind in types.items())
+
+
+def _damaged(path: Path) -> UsageError:
+    return UsageError(f"{path} is not what a report writes; make it again: `prunescope report STUDY`")
 
 
 def record_of(report: Path) -> tuple[str, dict[str, object]]:
@@ -138,8 +162,14 @@ def stored_numbers(report: Path) -> Iterator[Stored]:
 
 def rows_of(table: Path) -> list[dict[str, str]]:
     """The rows of a CSV file."""
-    with table.open(newline="", encoding="utf-8", errors="replace") as opened:
-        return list(csv.DictReader(opened))
+    try:
+        with table.open(newline="", encoding="utf-8", errors="replace") as opened:
+            rows = list(csv.DictReader(opened))
+    except (csv.Error, OSError):
+        raise _damaged(table) from None
+    if any(None in row or None in row.values() for row in rows):  # longer or shorter than the first
+        raise _damaged(table)
+    return rows
 
 
 def over_replicates(rows: Sequence[Mapping[str, str]]) -> Iterator[tuple[dict[str, str], str, list[float]]]:
@@ -179,17 +209,19 @@ def _of_table(path: Path) -> Iterator[Stored]:
 
 
 def _texts(part: Any, path: str) -> Iterator[Stored]:
-    """Numbers of settings and sentences."""
-    if isinstance(part, Mapping):
-        for name, inner in part.items():
-            yield from _texts(inner, f"{path}.{name}".lstrip("."))
-    elif isinstance(part, list):
-        yield from itertools.chain.from_iterable(_texts(inner, path) for inner in part)
-    elif isinstance(part, int | float) and not isinstance(part, bool):
-        yield Stored(float(part), "summary.json", path)
-    elif isinstance(part, str):
-        for found in NUMBER.finditer(part):
-            yield Stored(value_of(found[0])[0], "summary.json", path)
+    """Numbers of settings and sentences, however deep they lie."""
+    pending: list[tuple[Any, str]] = [(part, path)]
+    while pending:
+        part, path = pending.pop()
+        if isinstance(part, Mapping):
+            pending += [(inner, f"{path}.{name}".lstrip(".")) for name, inner in reversed(list(part.items()))]
+        elif isinstance(part, list):
+            pending += [(inner, path) for inner in reversed(part)]
+        elif isinstance(part, int | float) and not isinstance(part, bool):
+            yield Stored(float(part), "summary.json", path)
+        elif isinstance(part, str):
+            for found in NUMBER.finditer(part):
+                yield Stored(value_of(found[0])[0], "summary.json", path)
 
 
 def _float(cell: str | None) -> float | None:

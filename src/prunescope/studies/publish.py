@@ -14,8 +14,9 @@ from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store, open_store
 from prunescope.studies import report as pages
+from prunescope.studies.folder import require_folder
 from prunescope.studies.registration import registration
-from prunescope.studies.report import Written, require_folder
+from prunescope.studies.report import Written
 from prunescope.studies.study import Study, require_study
 
 STORE, REPORTS = "prunescope-store", "prunescope-reports"

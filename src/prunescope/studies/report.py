@@ -25,6 +25,7 @@ from prunescope.studies.claim import Verdict
 from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, csv_text
+from prunescope.studies.folder import SUMMARY, place, remove, require_folder, written_before
 from prunescope.studies.judging import cautions_of, judge_study
 from prunescope.studies.numbers import number
 from prunescope.studies.plot import Lines, Listing, NothingToDraw, Table
@@ -98,7 +99,7 @@ class Drawn:
     @property
     def csv_link(self) -> str:
         """The data inside the link, so that the page can be sent alone."""
-        return "data:text/csv;base64," + base64.b64encode(self.csv.encode()).decode()
+        return "data:text/csv;base64," + base64.b64encode(self.csv.encode(errors="backslashreplace")).decode()
 
 
 def write(
@@ -117,6 +118,9 @@ def write(
     cost: what it took (machine, seconds, versions), by label. lineage: the record of a node (its run, its
     recipe) by node id; a figure shows those of its own curves. failures: why a run failed, by node id.
     command: how to make the report again. registered: what was claimed before the first run.
+
+    An earlier report in the folder is replaced, its figures and their data included. Raises OSError where a file
+    cannot be written; the others stay as they are.
     """
     require_folder(folder)
     verdicts = judge_study(study, results, registered.marks if registered else {})
@@ -139,18 +143,12 @@ def write(
     record = summary(study, verdicts) | told | {"registered": registered and vars(registered)}
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts |= {"summary.json": json_text(record) + "\n"} | _pages(shown)
-    for name, text in texts.items():
-        path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return Written(Path(folder) / "index.html", verdicts, sentence, failed)
-
-
-def require_folder(folder: Path) -> None:
-    """Raises UsageError where a file stands in the place of a report's folder, or of one above it."""
-    if file := next((path for path in (Path(folder), *Path(folder).parents) if path.is_file()), None):
-        raise UsageError(f"{file} is a file, and a report is a folder; name another one")
+    texts |= _pages(shown) | {SUMMARY: json_text(record) + "\n"}
+    folder = Path(folder)
+    before = written_before(folder)
+    place(folder, texts)
+    remove(folder, before - texts.keys())
+    return Written(folder / "index.html", verdicts, sentence, failed)
 
 
 def framed(page: Path) -> str:

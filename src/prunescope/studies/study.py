@@ -16,7 +16,7 @@ from prunescope.studies.figure import Figure
 from prunescope.studies.results import Node, Results
 from prunescope.studies.rule import Rule
 
-_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{,99}")
 
 
 @dataclass(frozen=True, repr=False)
@@ -111,7 +111,9 @@ def _check_names(kind: str, names: Sequence[str]) -> None:
     """Names become file names and anchors, so they are plain and unique."""
     for name, times in Counter(names).items():
         if not _FILE_NAME.fullmatch(str(name)):
-            raise UsageError(f"{kind} name {name!r} cannot be a file name; use lower-case letters, digits, '-' and '_'")
+            raise UsageError(
+                f"{kind} name {name!r} cannot be a file name; use up to 100 lower-case letters, digits, '-' and '_'"
+            )
         if times > 1:
             raise UsageError(f"two {kind}s are called {name!r}; give each its own name")
 

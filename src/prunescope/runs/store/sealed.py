@@ -28,7 +28,8 @@ _TYPES: dict[str, Any] = {
     "sparsity": (int, float),
     **dict.fromkeys(_COUNTS, int),
 }
-_SPENT = ("seconds", "elapsed", "steps", "peak_memory_mb")
+_SPENT = ("seconds", "steps", "peak_memory_mb")
+_WHERE = ("device", "machine", "prunescope", "torch", "python", "finished")
 _KEY = b"prunescope"
 _PARQUET = b"PAR1"
 
@@ -47,7 +48,8 @@ def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
         sealed = content["schema"] == SEALED or digest is not None
         owner = content["id"]
         newer = content["schema"] > SEALED
-        odd = [field for field in content.keys() & _TYPES.keys() if not _can_be(field, content[field])]
+        said = content.keys() | (_needed(content) if sealed else set())
+        odd = [field for field in said & _TYPES.keys() if not _can_be(field, content.get(field))]
     except Exception as problem:
         raise damaged(name, problem) from problem
     if newer:  # not damaged: it is not set aside
@@ -57,8 +59,14 @@ def parse_manifest(text: bytes, name: str, run: str) -> dict[str, Any]:
     if owner != run:
         raise damaged(name, f"it is the manifest of run {owner}")
     if odd:  # of a stranger, who wrote a digest for it
-        raise damaged(name, f"its {min(odd)} is {str(content[min(odd)])[:40]}")
+        raise damaged(name, f"its {min(odd)} is {str(content.get(min(odd)))[:40]}")
     return dict(content)
+
+
+def _needed(content: Mapping[str, Any]) -> set[str]:
+    """What a manifest says in any case; nobody executed a given state."""
+    trained = content.get("status") == "done" and content["recipe"].get("kind") != "Given"
+    return {"status", "recipe", "parents"} | ({"exec", "step", "steps", "sparsity", "parameters"} if trained else set())
 
 
 def _can_be(field: str, value: Any) -> bool:
@@ -66,8 +74,9 @@ def _can_be(field: str, value: Any) -> bool:
     if not isinstance(value, _TYPES[field]) or isinstance(value, bool):
         return False
     if field == "exec":
-        datetime.fromisoformat(value.get("finished", "2026-01-01"))
-        return all(0 <= value.get(name, 0) < math.inf for name in _SPENT)
+        datetime.fromisoformat(value["finished"]).timestamp()
+        spent = [value[name] for name in _SPENT] + [value.get("elapsed", 0)]
+        return all(isinstance(value[name], str) for name in _WHERE) and all(0 <= one < math.inf for one in spent)
     if field in ("parents", "files"):
         return all(isinstance(text, str) for text in (value.values() if field == "files" else value))
     return 0 <= value <= 1 if field == "sparsity" else field not in _COUNTS or 0 <= value < 2**63

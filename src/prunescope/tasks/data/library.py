@@ -9,7 +9,6 @@ one array, which several sources may share. Older versions wrote tensors/<digest
 import contextlib
 import json
 import os
-import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunescope.base.errors import DataError, UsageError
+from prunescope.base.files import write_whole
 from prunescope.base.value import array_digest, text_digest
 from prunescope.tasks.data.files import folder
 from prunescope.tasks.data.source import Content
@@ -73,7 +73,7 @@ def keep(content: Content, facts: dict[str, Any]) -> dict[str, Any]:
         before["arrays"] = {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}
     now = {**before, **facts}
     text = json.dumps({**now, "seal": _seal(now)}, sort_keys=True)
-    _write(_path(digest, ".json"), lambda path: path.write_text(text))
+    write_whole(_path(digest, ".json"), lambda path: path.write_text(text))
     return summary
 
 
@@ -81,7 +81,7 @@ def keep_array(array: NDArray[Any]) -> str:
     """Writes an array unless it is here, and returns its digest."""
     digest = array_digest(array)
     if not (place := _path(digest, ".npy")).exists():
-        _write(place, lambda path: np.save(path, array, allow_pickle=False))
+        write_whole(place, lambda path: np.save(path, array, allow_pickle=False))
     return digest
 
 
@@ -234,12 +234,3 @@ def _digests(source: str) -> Iterator[str]:
 
 def _path(digest: str, suffix: str) -> Path:
     return folder() / ("arrays" if suffix == ".npy" else "tensors") / f"{digest}{suffix}"
-
-
-def _write(path: Path, write: Any) -> None:
-    """Writes a file beside `path` and moves it, so that a reader sees all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as workshop:
-        unfinished = Path(workshop) / path.name
-        write(unfinished)
-        unfinished.replace(path)
