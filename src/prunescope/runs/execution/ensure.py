@@ -3,7 +3,7 @@
 import pickle
 import reprlib
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -73,24 +73,38 @@ def ensure(
     Raises UsageError for impossible recipes, Interrupted after Ctrl-C, PrunescopeError when work went wrong for
     another reason than the recipe's own (a full disk, a crash); everything else is done by then.
     """
-    store = open_store(store, new=True)
-    given, display = display, display or default_display()
-    asked = _listed(nodes)
-    todo = plan(asked, store)
-    cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
+    store, shown = open_store(store, new=True), display or default_display()
+    chosen = partial(prepare, device=device, engine=engine, stack=stack, checkpoint_seconds=checkpoint_seconds)
+    make = partial(_made, _listed(nodes), store, chosen, device=device)
+    queue = make(shown, workers=workers, ray=ray)
+    if any(message.error is Immovable for message in queue.errors.values()):
+        shown.note(f"{queue.error()}: {ALONE}")
+        queue = make(display or default_display(), workers=1)
+    if display is None and (failures := queue.plan.failed | queue.failures):
+        warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
+    if queue.errors:
+        raise queue.error()
+    return StoredResults(store)
+
+
+def _made(
+    nodes: list[Value],
+    store: Store,
+    chosen: Callable[..., Prepared],
+    display: Display,
+    *,
+    device: str,
+    workers: int | None,
+    ray: str | None = None,
+) -> WorkQueue:
+    """The work at its end, whatever failed; chosen: `prepare` with what the user chose. Raises Interrupted."""
+    todo = plan(nodes, store)
     queue: WorkQueue | None = None
+    cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
     try:
         keep_given(todo.nodes.values(), store)
         with blaming("the network, its loss or its data"):
-            prepared = prepare(
-                todo,
-                store,
-                workers=cluster.slots if cluster else workers,
-                device=device,
-                engine=engine,
-                stack=stack,
-                checkpoint_seconds=checkpoint_seconds,
-            )
+            prepared = chosen(todo, store, workers=cluster.slots if cluster else workers)
         if todo.failed:
             display.note(_failures_text(todo.failed))
         for note in prepared.notes:
@@ -108,23 +122,7 @@ def ensure(
     except KeyboardInterrupt:
         at = f" at {summary(queue.status())}" if queue else ""
         raise Interrupted(f"stopped{at}; everything reached is stored, the same command goes on from there") from None
-    if given is None and (failures := todo.failed | queue.failures):
-        warnings.warn(_failures_text(failures), FailedRuns, stacklevel=2)
-    if any(message.error is Immovable for message in queue.errors.values()):
-        display.note(f"{queue.error()}: {ALONE}")
-        return ensure(
-            asked,
-            store=store,
-            workers=1,
-            device=device,
-            engine=engine,
-            stack=stack,
-            display=given,
-            checkpoint_seconds=checkpoint_seconds,
-        )
-    if queue.errors:
-        raise queue.error()
-    return StoredResults(store)
+    return queue
 
 
 def _listed(items: Iterable[Value | Iterable[Value]]) -> list[Value]:
