@@ -258,6 +258,13 @@ def test_names_of_figures_are_unique_in_a_study(study):
 
 
 @pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
+@pytest.mark.parametrize("name", ["../out", "/out", "", "a//b", "a/..", ".a", "a" * 101, 3])
+def test_a_study_is_called_what_a_folder_of_reports_can_be_called(name, study):
+    assert replace(study, name="jin2022/étude 2").name == "jin2022/étude 2"
+    with pytest.raises(UsageError, match="cannot be a folder of reports"):
+        replace(study, name=name)
+
+
 def test_names_are_file_names(name, study):
     with pytest.raises(UsageError, match="file name"):
         replace(study, figures=(replace(study.figures[0], name=name),))

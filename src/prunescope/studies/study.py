@@ -17,13 +17,14 @@ from prunescope.studies.results import Node, Results
 from prunescope.studies.rule import Rule
 
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{,99}")
+_FOLDER_NAME = re.compile(r"[^./\\\s\0][^/\\\0]{,99}(/[^./\\\s\0][^/\\\0]{,99})*")
 
 
 @dataclass(frozen=True, repr=False)
 class Study:
     """One question, and everything that answers it.
 
-    name: what the command line and the report call it.
+    name: what the command line and the report call it; reports lie in a folder of this name.
     question: one sentence.
     settings: the value that the study was made from.
     figures: what is shown.
@@ -57,6 +58,11 @@ class Study:
     head: Callable[[Results, Sequence[Verdict]], str] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not _FOLDER_NAME.fullmatch(self.name):
+            raise UsageError(
+                f"study name {self.name!r} cannot be a folder of reports; use letters, digits, '-' and '_', and '/' "
+                "between folders"
+            )
         require_all(self.figures, Figure, f"figures of study {self.name!r}")
         require_all(self.claims, Claim, f"claims of study {self.name!r}")
         require_all(self.cautions, Precondition, f"cautions of study {self.name!r}")
