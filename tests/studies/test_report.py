@@ -257,7 +257,6 @@ def test_names_of_figures_are_unique_in_a_study(study):
         replace(study, figures=study.figures * 2)
 
 
-@pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
 @pytest.mark.parametrize("name", ["../out", "/out", "", "a//b", "a/..", ".a", "a" * 101, 3])
 def test_a_study_is_called_what_a_folder_of_reports_can_be_called(name, study):
     assert replace(study, name="jin2022/étude 2").name == "jin2022/étude 2"
@@ -265,6 +264,7 @@ def test_a_study_is_called_what_a_folder_of_reports_can_be_called(name, study):
         replace(study, name=name)
 
 
+@pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
 def test_names_are_file_names(name, study):
     with pytest.raises(UsageError, match="file name"):
         replace(study, figures=(replace(study.figures[0], name=name),))
