@@ -10,8 +10,8 @@ unexport PYTHONDONTWRITEBYTECODE  # what is imported is compiled once, not in ev
 run: $(VENV)/.installed
 	$(BIN)/prunescope run quickstart --until-decided --most 10 --stack 12
 
-test: lint layers
-	$(MAKE) -j2 types pytest
+test: $(VENV)/.installed
+	$(MAKE) -j2 pytest lint layers types
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -94,10 +94,11 @@ def test_the_whole_paper_needs_what_its_parts_need(study):
 def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, results, store):
     part = built(name)
     assert (part.name, part.question, part.paper) == (name, PARTS[name].question, PARTS[name].paper)
-    assert not plan(part.nodes, store).work
+    planned = plan(part.nodes, store)
+    assert not planned.work
     for figure in part.figures:
         needed = {node.id for nodes in figure.lineage.values() for node in nodes}
-        assert needed <= plan(part.nodes, store).nodes.keys(), figure.name
+        assert needed <= planned.nodes.keys(), figure.name
         sheets = (
             "app-d",
             "app-e",
