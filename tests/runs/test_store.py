@@ -15,7 +15,8 @@ from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.graph.families import extended
 from prunescope.runs.store import codec, local, sealed
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.opening import open_store
+from prunescope.runs.store.store import Store
 
 RUN, READING, PROBE = "ab" * 16, "cd" * 16, "ef" * 16
 MANIFEST = {"schema": 2, "id": RUN, "status": "done", "recipe": {"kind": "Given"}, "parents": []}

@@ -31,8 +31,9 @@ from prunescope.runs.given.stored import recipe_of
 from prunescope.runs.graph.families import ensemble, final, in_iterations
 from prunescope.runs.graph.given import task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
+from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.plan import plan as plan_of
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.store import Store
 from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout

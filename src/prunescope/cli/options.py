@@ -102,13 +102,13 @@ def ray_of(executor: str, address: str | None) -> str | None:
 
 def is_store(address: str) -> bool:
     """Whether there is a store at an address."""
-    from prunescope.runs.store import store
+    from prunescope.runs.store import opening
 
-    return store.is_store(address)
+    return opening.is_store(address)
 
 
 def existing_store(address: str) -> Store:
     """The store at an address. Raises UsageError if there is none."""
-    from prunescope.runs.store.store import open_store
+    from prunescope.runs.store.opening import open_store
 
     return open_store(address)

@@ -13,8 +13,9 @@ from prunescope import __version__
 from prunescope.base.errors import UsageError
 from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.store import Store
 from prunescope.sharing import bundle
 from prunescope.sharing.places import is_remote, upload
 from prunescope.sharing.records import measured

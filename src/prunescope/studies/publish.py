@@ -10,9 +10,10 @@ from prunescope.runs.graph.nodes import Measured
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.inspections import stored_notes
 from prunescope.runs.store import provenance
+from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.store import Store
 from prunescope.studies import report as pages
 from prunescope.studies.folder import require_folder
 from prunescope.studies.registration import registration

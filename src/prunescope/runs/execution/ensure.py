@@ -23,9 +23,10 @@ from prunescope.runs.execution.queue import WorkQueue
 from prunescope.runs.execution.status import Display
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.machine.engines import EngineSetting
+from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.plan import Plan, plan
 from prunescope.runs.store.results import StoredResults
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.store import Store
 
 ALONE = "working here, on one core"
 

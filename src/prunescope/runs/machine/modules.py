@@ -16,8 +16,9 @@ from prunescope.runs.graph.families import final
 from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.machine.loader import Loader
 from prunescope.runs.store.housekeeping import find
+from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.results import Missing, StoredResults
-from prunescope.runs.store.store import Store, open_store
+from prunescope.runs.store.store import Store
 from prunescope.tasks.compact import Compact, compact, module_of
 from prunescope.tasks.task import Task
 

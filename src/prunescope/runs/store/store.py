@@ -301,22 +301,3 @@ class Store:
     def write_json(self, key: str, content: Mapping[str, Any]) -> None:
         """Replaces a small JSON file."""
         self.storage.put(key, sealed.record_bytes(content))
-
-
-def is_store(address: Path | str) -> bool:
-    """Whether there is a store at an address."""
-    return storage_at(address).exists("SCHEMA")
-
-
-def open_store(store: Store | Path | str, *, new: bool = False) -> Store:
-    """The store, or that at an address.
-
-    new: makes one where there is none. Otherwise raises UsageError there: what only reads makes no store.
-    """
-    if isinstance(store, Store):
-        return store
-    if not new and isinstance(store, str | Path) and not is_store(store):
-        raise UsageError(
-            f"there is no store at {store}; `prunescope run` makes one, --store or PRUNESCOPE_STORE names another"
-        )
-    return Store(store)
