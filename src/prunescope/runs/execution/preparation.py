@@ -121,7 +121,7 @@ def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | EngineSetti
     On a CPU "lean" does what "loop" does with fewer copies, so that only the order in which images lie is chosen, by
     the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide ones.
 
-    On a GPU four are compared by price: "loop", "lean", "lean" with images pixel by pixel, and "recorded".
+    On a GPU three are compared by price: "loop", "lean", and "lean" with images pixel by pixel.
 
     "compiled" is never chosen unasked: it takes half a minute for every network.
 
@@ -165,7 +165,7 @@ def _on_gpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench], name: E
     channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
     if name is not None:
         return _cheapest(plan, [lean, channels_last])
-    return _cheapest(plan, [make(setting=LOOP), lean, channels_last, make(setting=EngineSetting(engine="recorded"))])
+    return _cheapest(plan, [make(setting=LOOP), lean, channels_last])
 
 
 def _cheapest(plan: Plan, benches: Sequence[Workbench]) -> Workbench:
