@@ -21,7 +21,6 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine import memory
 from prunescope.runs.machine.loader import with_kernels
-from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.engines.inplace import InPlace
@@ -33,7 +32,7 @@ FEW = 5
 """Steps before the clock is looked at: libraries choose their kernels then."""
 BASES = ("DataLoader loop", "loop")
 """What all methods are compared with: the plain loop and prunescope's reference."""
-APART = (*BASES, "lean", "lean, channels last", "compiled")
+APART = (*BASES, "lean", "lean, channels last")
 """Methods by which replicas go one after another."""
 Work = Callable[[int], object]
 """Takes so many steps of all its replicas and waits for the device."""
@@ -78,8 +77,6 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
         engines["lean"] = InPlace(), PLAIN
         if convolutional(recipe.task.network.build()) and recipe.precision == "float32":
             engines["lean, channels last"] = InPlace(), Kernels(channels_last=True)
-            if bench.device != "cpu" and compiling.available(bench.device):
-                engines["compiled"] = InPlace(), Kernels(channels_last=True, compiled=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
     stacks: dict[str, Method] = {"stack": "layers", "vmap": "vmap"}
@@ -112,7 +109,7 @@ def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> 
 def _timed(contestant: Contestant, device: str, rounds: int, least: float) -> Timed:
     work = contestant.make()
     with memory.watched(device) as peak:
-        work(FEW)  # stacked and compiled here
+        work(FEW)  # stacked here
     began = time.perf_counter()
     work(FEW)
     count = max(FEW, math.ceil(FEW * least / (time.perf_counter() - began)))

@@ -12,7 +12,7 @@ from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.machine.devices import device_named, one_thread
 from prunescope.runs.machine.engines import EngineSetting
-from prunescope.tasks.kernels import compiling, jit
+from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
 
 OF_A_CPU = Kernels(
@@ -44,13 +44,10 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
 
 
 def test_what_a_setting_needs_depends_on_the_device(monkeypatch):
-    compiled = EngineSetting(engine="lean", kernels=Kernels(compiled=True))
     by_hand = EngineSetting(engine="lean", kernels=Kernels(sparse="numba", by_hand=True))
-    monkeypatch.setattr(compiling, "available", lambda device="cpu": device == "cuda")
     monkeypatch.setattr(jit, "available", lambda: False)
-    assert [compiled.available(device) for device in ("cpu", "cuda")] == [False, True]
     assert [by_hand.available(device) for device in ("cpu", "cuda")] == [False, True]
-    assert compiled.on("cuda") == compiled and by_hand.on("cuda").kernels == Kernels()
+    assert by_hand.on("cuda").kernels == Kernels()
     assert by_hand.on("cpu") == by_hand
     assert Workbench(None, device="meta", setting=by_hand).setting == by_hand.on("meta")
 
@@ -145,7 +142,5 @@ def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, second
         return Workbench(None, device="meta", setting=setting)
 
     monkeypatch.setattr(preparation, "_work", price)
-    monkeypatch.setattr(compiling, "available", lambda device: True)
     assert chosen(None) == EngineSetting(engine=engine, kernels=Kernels(channels_last=last))
     assert chosen("loop") == EngineSetting() and chosen("lean") == EngineSetting(engine="lean")
-    assert chosen("compiled") == EngineSetting(engine="lean", kernels=Kernels(channels_last=True, compiled=True))

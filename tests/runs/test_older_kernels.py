@@ -25,7 +25,7 @@ OLDER = {
     "merged": True,
     "channels_last": False,
     "without_units": True,
-    "compiled": False,
+    "compiled": True,
     "fused": True,
     "flushed": False,
 }

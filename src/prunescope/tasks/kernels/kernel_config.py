@@ -8,9 +8,9 @@ from prunescope.base.value import Value
 from prunescope.tasks.kernels import flushing, jit
 
 Sparse = Literal["none", "torch", "numba"]
-REMOVED = ("dense", "without_units", "small_below", "together_below")
+REMOVED = ("dense", "without_units", "small_below", "together_below", "compiled")
 """Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone, switch points
-of small layers and of stacks."""
+of small layers and of stacks, training passes by `torch.compile`."""
 
 
 class Kernels(Value):
@@ -23,7 +23,6 @@ class Kernels(Value):
     merged: whether such perceptrons read images as columns, and take steps of plain SGD within the product that makes
         the gradient.
     channels_last: whether images lie in memory pixel by pixel while a network with a large convolution runs.
-    compiled: whether training passes of such a network are compiled by `torch.compile`.
     fused: whether optimizers update in one pass over memory.
     flushed: whether numbers too small for float32's full precision are taken as 0 while a network trains. Processors
         take ten times as long for them, and the averages of gradients that stay 0 end there.
@@ -39,7 +38,6 @@ class Kernels(Value):
     by_hand: bool = False
     merged: bool = False
     channels_last: bool = False
-    compiled: bool = False
     fused: bool = False
     flushed: bool = False
 
@@ -58,7 +56,7 @@ class Kernels(Value):
 
     def on(self, device: str) -> "Kernels":
         """The part that a device makes use of: products, updates and flushing are those of a CPU."""
-        return self if device == "cpu" else self.layout.replace(compiled=self.compiled)
+        return self if device == "cpu" else self.layout
 
 
 PLAIN = Kernels()
