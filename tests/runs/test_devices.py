@@ -16,7 +16,7 @@ from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
 
 OF_A_CPU = Kernels(
-    sparse="torch",
+    sparse="numba" if jit.available() else "none",
     train_below=1.0,
     evaluate_below=1.0,
     least=1,

@@ -82,7 +82,7 @@ def test_bfloat16_is_near_float32_and_another_thing(tmp_path, gpu):
 
 def test_a_run_begun_on_a_cpu_goes_on_there(tmp_path, gpu):
     run, store = make_recipe(), Store(tmp_path / "moved")
-    kernels = Kernels(sparse="torch", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
+    kernels = Kernels(sparse="numba", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
     with pytest.raises(Stopped):
         train(
             Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)), run, beat=lambda steps: steps < 2

@@ -44,7 +44,7 @@ def test_the_fastest_products_are_such_as_this_machine_has(monkeypatch):
     assert EngineSetting(engine="lean", kernels=fastest()).available("cpu")
     monkeypatch.setattr(jit, "available", lambda: False)
     without = EngineSetting(engine="lean", kernels=fastest())
-    assert without.available("cpu") and without.kernels.sparse == "torch" and not without.kernels.merged
+    assert without.available("cpu") and without.kernels.sparse == "none" and not without.kernels.merged
 
 
 def test_a_run_under_way_keeps_what_it_began_with_and_new_ones_get_what_is_fastest_now(

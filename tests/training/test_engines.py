@@ -34,7 +34,7 @@ from prunescope.training.schedules import Constant
 OWN_PRODUCTS = Kernels(
     fused=True,
     flushed=True,
-    sparse="numba" if jit.available() else "torch",
+    sparse="numba" if jit.available() else "none",
     channels_last=True,
     train_below=1.0,
     evaluate_below=1.0,

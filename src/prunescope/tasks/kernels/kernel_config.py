@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from prunescope.base.value import Value
 from prunescope.tasks.kernels import flushing, jit
 
-Sparse = Literal["none", "torch", "numba"]
+Sparse = Literal["none", "numba"]
 REMOVED = ("dense", "without_units", "small_below", "together_below", "compiled")
 """Fields of older versions: oneDNN's and transposed products, networks without the filters that are gone, switch points
 of small layers and of stacks, training passes by `torch.compile`."""
@@ -16,7 +16,7 @@ of small layers and of stacks, training passes by `torch.compile`."""
 class Kernels(Value):
     """How linear layers are computed: never part of a recipe, recorded beside every run.
 
-    sparse: what computes with kept weights only; "none" computes with all.
+    sparse: what computes with kept weights only, loops compiled by numba; "none" computes with all.
     train_below, evaluate_below: the densities of a layer's mask below which it does.
     least: weights, kept or not, of the smallest layer for which another product than torch's is worth its overhead.
     by_hand: whether perceptrons with such a layer are differentiated by hand while they train.
@@ -27,8 +27,8 @@ class Kernels(Value):
     flushed: whether numbers too small for float32's full precision are taken as 0 while a network trains. Processors
         take ten times as long for them, and the averages of gradients that stay 0 end there.
 
-    What older versions recorded is read: loops were once made by LLVM, and what computes otherwise no more computes
-    plainly, so that a replay of such a run agrees to rounding.
+    What older versions recorded is read: loops were once made by LLVM, products by torch's CSR, and what computes
+    otherwise no more computes plainly, so that a replay of such a run agrees to rounding.
     """
 
     sparse: Sparse = "none"
@@ -47,7 +47,8 @@ class Kernels(Value):
         if not isinstance(fields, dict):
             return fields
         kept = {name: value for name, value in fields.items() if name not in REMOVED}
-        return {**kept, "sparse": "numba"} if kept.get("sparse") == "llvm" else kept
+        now = {"llvm": "numba", "torch": "none"}.get(kept.get("sparse", ""))
+        return kept if now is None else {**kept, "sparse": now}
 
     @property
     def layout(self) -> "Kernels":
@@ -67,9 +68,9 @@ def fastest() -> Kernels:
     """What is fastest on a CPU; where sparse products overtake dense ones differs little between processors."""
     loops = jit.available()
     return Kernels(
-        sparse="numba" if loops else "torch",
-        train_below=0.45 if loops else 0.15,
-        evaluate_below=0.4 if loops else 0.12,
+        sparse="numba" if loops else "none",
+        train_below=0.45 if loops else 0.0,
+        evaluate_below=0.4 if loops else 0.0,
         by_hand=loops,
         merged=loops,
         channels_last=True,

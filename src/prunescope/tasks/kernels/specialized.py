@@ -99,7 +99,7 @@ class Specialized:
         while layers and type(layers[0]) is nn.Flatten and (layers[0].start_dim, layers[0].end_dim) == (1, -1):
             layers.pop(0)
         layer = layers[0] if layers else None
-        if isinstance(layer, SparseLinear) and layer.pattern.making == "numba":
+        if isinstance(layer, SparseLinear):
             return layer.pattern.shape[1], layer.pattern.live
         if self.columns and isinstance(layer, nn.Linear):
             width = layer.weight.shape[1]
@@ -122,7 +122,7 @@ def specialized(
     images = kernels.channels_last and suits_channels_last(module, kernels.least)
     if not sparse and not images:
         return unspecialized(model, train=train)
-    patterns = {name: pattern_of(free[name], kernels.sparse) for name in sparse}
+    patterns = {name: pattern_of(free[name]) for name in sparse}
     made = _exchanged(module, patterns, kernels)
     check = _exchanged(model.template(train=False), patterns, kernels) if train else made
     if not _agrees(model, check, params, buffers, probe):

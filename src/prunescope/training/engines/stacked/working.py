@@ -37,7 +37,7 @@ class Stacked:
         self.patterns: dict[str, Patterns] = {}
         layers = forward.linear()
         for name in sparse:
-            self.patterns[name] = Patterns(tuple(pattern_of(state.free[name], "numba") for state in states))
+            self.patterns[name] = Patterns(tuple(pattern_of(state.free[name]) for state in states))
             layers[name].pattern = self.patterns[name]
         self.params = self._packed(tree.stack(state.weights.params for state in states))
         self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
