@@ -8,7 +8,9 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +24,7 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine import memory
 from prunescope.runs.machine.loader import with_kernels
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.training.engines import stack
 from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack, how
@@ -29,7 +32,7 @@ from prunescope.training.engines.stacked.forward import Method
 from prunescope.training.run import Member
 
 FEW = 5
-"""Steps before the clock is looked at: libraries choose their kernels then."""
+"""Steps before the clock is looked at: more than a stack takes before it is recorded, the recorded one included."""
 BASES = ("DataLoader loop", "loop")
 """What all methods are compared with: the plain loop and prunescope's reference."""
 APART = (*BASES, "lean", "lean, channels last")
@@ -44,11 +47,13 @@ class Contestant:
 
     replicas: how many take a step.
     make: prepares them.
+    recorded: whether a GPU plays the steps from a recording.
     """
 
     name: str
     replicas: int
     make: Callable[[], Work]
+    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,9 +84,15 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
             engines["lean, channels last"] = InPlace(), Kernels(channels_last=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
-    stacks: dict[str, Method] = {"stack": "layers", "vmap": "vmap"}
-    for name, method in stacks.items():
-        yield Contestant(name, size, lambda w=method: _stack(bench, recipe, size, w))  # type: ignore[misc]
+    stacks: tuple[tuple[str, Method, bool], ...] = (
+        ("stack", "layers", False),
+        ("stack, recorded", "layers", True),
+        ("vmap", "vmap", False),
+        ("vmap, recorded", "vmap", True),
+        ("streams, recorded", "streams", True),
+    )
+    for name, method, recorded in stacks:
+        yield Contestant(name, size, lambda w=method: _stack(bench, recipe, size, w), recorded)  # type: ignore[misc]
 
 
 def convolutional(network: nn.Module) -> bool:
@@ -95,7 +106,8 @@ def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> 
     A method that does not fit, or that fails, loses its own row and no other.
     """
     try:
-        return _timed(contestant, device, rounds, least)
+        with _recording(contestant.recorded):
+            return _timed(contestant, device, rounds, least)
     except (RuntimeError, MemoryError) as problem:
         said = (str(problem).splitlines() or [type(problem).__name__])[0]
         why = "out of memory" if memory.out_of_memory(problem) else f"failed: {said}"
@@ -109,7 +121,7 @@ def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> 
 def _timed(contestant: Contestant, device: str, rounds: int, least: float) -> Timed:
     work = contestant.make()
     with memory.watched(device) as peak:
-        work(FEW)  # stacked here
+        work(FEW)  # stacked and recorded here
     began = time.perf_counter()
     work(FEW)
     count = max(FEW, math.ceil(FEW * least / (time.perf_counter() - began)))
@@ -166,3 +178,16 @@ def _advance(
             torch.cuda.synchronize()
 
     return several
+
+
+@contextmanager
+def _recording(recorded: bool) -> Iterator[None]:
+    """Stacks that are made meanwhile are recorded, where they can be, or not at all."""
+    module: Any = stack
+    before = module.recordable
+    if not recorded:
+        module.recordable = lambda work: False
+    try:
+        yield
+    finally:
+        module.recordable = before

@@ -17,6 +17,7 @@ from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.task import Data
+from prunescope.training.engines.stacked.recorded import Recorded
 
 pytestmark = [
     pytest.mark.gpu,
@@ -37,7 +38,7 @@ def losses(store, runs, **how):
 
 
 def test_a_study_that_is_stopped_goes_on_to_the_same_bits(tmp_path, gpu):
-    """Chains with weight rewinding, holds, noise, BatchNorm and probes."""
+    """Chains with weight rewinding, holds, noise, BatchNorm and probes; checkpoints are stored beside training."""
     how = {"workers": 1, "device": gpu, "engine": "lean"}
     ensure(study(), store=tmp_path / "whole", **how)
     stopped = Store(tmp_path / "stopped")
@@ -58,6 +59,16 @@ def test_it_computes_what_a_cpu_does_by_itself_and_in_one_program(tmp_path, gpu)
     assert losses(tmp_path / "pack", runs, device=gpu, stack=4) == pytest.approx(expected, rel=1e-3)
     done = [manifest(tmp_path / "pack", run)["exec"] for run in runs]
     assert all(facts["stack"] == 4 and facts["device"] == torch.cuda.get_device_name() for facts in done)
+
+
+def test_a_run_by_itself_is_recorded(tmp_path, gpu, monkeypatch):
+    recorded, make = [], Recorded._make
+    monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
+    run = make_recipe(length="8ep")
+    train(Workbench(Store(tmp_path / "gpu"), device=gpu, setting=EngineSetting(engine="recorded")), run)
+    assert len(recorded) == 1 and manifest(tmp_path / "gpu", run)["exec"]["engine"] == "recorded"
+    expected = losses(tmp_path / "cpu", [run], engine="loop")
+    assert losses(tmp_path / "gpu", [run], device=gpu) == pytest.approx(expected, rel=1e-3)
 
 
 def test_crops_are_those_of_a_cpu(tmp_path, gpu):

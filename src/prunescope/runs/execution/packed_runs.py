@@ -9,7 +9,7 @@ waits until another one leaves the program.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,7 @@ from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import Lease, acquire, holder
 from prunescope.runs.store.plan import Job
+from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
 
 
@@ -51,8 +52,9 @@ def train_pack(bench: Workbench, pack: Pack, beat: Callable[[str, int], bool], t
 
     beat: gets a run's id and its steps done so far; False stops the work.
     """
-    with one_thread():
-        return _PackTraining(bench, pack, beat, tell).run()
+    beside = closing(Background(bench.device)) if bench.overlap else nullcontext()
+    with one_thread(), beside as background:
+        return _PackTraining(bench, pack, beat, tell, background).run()
 
 
 class _PackTraining:
@@ -64,8 +66,9 @@ class _PackTraining:
         pack: Pack,
         beat: Callable[[str, int], bool],
         tell: Callable[[Message], None],
+        background: Background | None,
     ) -> None:
-        self.bench, self.beat, self.tell = bench, beat, tell
+        self.bench, self.beat, self.tell, self.background = bench, beat, tell, background
         self.setting = bench.setting.replace(stack=pack.size, way=pack.way)
         self.waiting = list(pack.jobs)
         self.runs: list[PackedRun] = []
@@ -78,7 +81,7 @@ class _PackTraining:
                 self._train()
             except (KeyboardInterrupt, Stopped) as problem:
                 for run in _under_way(self.runs):
-                    run.checkpointer.save()
+                    run.checkpointer.save_now()
                 if isinstance(problem, Stopped):
                     return False
                 raise
@@ -112,7 +115,9 @@ class _PackTraining:
             if (message := self.bench.stored_since(job)) is not None:
                 self.tell(message)
                 return
-            member, checkpointer = self.bench.member(job, lambda steps: self.beat(job.id, steps), setting=self.setting)
+            member, checkpointer = self.bench.member(
+                job, lambda steps: self.beat(job.id, steps), setting=self.setting, background=self.background
+            )
             self.runs.append(PackedRun(job, lease, member, checkpointer))
             cleanup.pop_all()  # the run keeps its lease
 
@@ -133,7 +138,7 @@ class _PackTraining:
             rest = _under_way(part)
             if len(rest) < 2:
                 for run in rest:
-                    run.checkpointer.save()
+                    run.checkpointer.save_now()
                     self._end(run, Message.of_error(run.job.id, shortage, self.bench.store))
                 continue
             half = len(rest) // 2

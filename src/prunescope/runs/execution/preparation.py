@@ -116,7 +116,7 @@ def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | EngineSetti
     On a CPU "lean" does what "loop" does with fewer copies, so that only the order in which images lie is chosen, by
     the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide ones.
 
-    On a GPU three are compared by price: "loop", "lean", and "lean" with images pixel by pixel.
+    On a GPU four are compared by price: "loop", "lean", "lean" with images pixel by pixel, and "recorded".
 
     make: makes a workbench of a setting.
     """
@@ -130,7 +130,8 @@ def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | EngineSetti
     if engine is not None:
         return lean
     channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
-    return _cheapest(plan, [make(setting=LOOP), lean, channels_last])
+    recorded = make(setting=EngineSetting(engine="recorded"))
+    return _cheapest(plan, [make(setting=LOOP), lean, channels_last, recorded])
 
 
 def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench]) -> Workbench:

@@ -13,13 +13,14 @@ from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Method
 
-EngineName = Literal["loop", "lean"]
+EngineName = Literal["loop", "lean", "recorded"]
 
 
 class EngineSetting(Value):
     """How runs are trained: never part of an id; a run that is resumed keeps the setting it began with.
 
-    engine: "loop" is the reference; "lean" works in place.
+    engine: "loop" is the reference; "lean" works in place; "recorded" replays the steps of one run that a GPU has
+        recorded, and is "lean" where they cannot be recorded.
     kernels: the products that "lean" and evaluations use.
     stack: most runs that train in one program; 1 trains each by itself, as `engine` does those that cannot be stacked.
     way: how a network is applied to all runs of a program, if it admits that way.
@@ -60,6 +61,8 @@ LOOP = EngineSetting()
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
     alone: Engine = Loop() if setting.engine == "loop" else InPlace()
+    if setting.engine == "recorded":
+        alone = Stack(size=1, otherwise=alone, only_recorded=True)
     return Stack(size=setting.stack, method=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
