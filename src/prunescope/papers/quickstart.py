@@ -26,8 +26,14 @@ MORE, LESS = ps.Direction("greater"), ps.Direction("less")
 class Settings(ps.Value):
     """What the quickstart runs.
 
+    hidden: widths of the hidden layers.
+    lr: learning rate.
+    batch: examples a step.
+    length: training of every level.
     noise: share of wrong training labels in the noisy half of the study.
-    levels: of pruning, each removing `fraction` of the remaining weights.
+    replicates: runs of each arm, each with its own seed.
+    levels: pruning steps.
+    fraction: part of the remaining weights that a level removes.
     margin: percentage points within which two test errors are equal.
     first: number of the first replicate; another one gives other seeds.
     """

@@ -39,8 +39,9 @@ MEASURES: Mapping[str, str] = {"top": TOP, "rise": RISE, "tic": TIC, "epsilon": 
 class Settings(FlatnessSize):
     """How much is run.
 
-    eigenvalues: of every network.
-    directions: eigenvectors that are walked along, in steps of `step`.
+    eigenvalues: how many of every network's are computed, the largest ones.
+    directions: eigenvectors along which the parameters are moved.
+    step: length of a step along an eigenvector.
     tolerance: of eigenvalues and eigenvectors, relative to the largest eigenvalue.
     power: whether eigenvalues are also taken by the authors' deflated power iteration, twenty products each.
     """

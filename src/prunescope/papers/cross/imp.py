@@ -49,7 +49,7 @@ OfLevel = Callable[[Benchmark, Arm, float, int], ps.Quantity]
 class Settings(column.Settings):
     """Those of jin2022/column, of which the most label noise is looked at.
 
-    early_level: at which a measure is to say how good the optimum will be.
+    early_level: level whose measures are to predict the test error at the optimum.
     """
 
     early_level: int = Field(default=3, ge=1)

@@ -39,7 +39,11 @@ SPARSE: Gap = lambda bench, noise: dense(bench, noise) - best_sparse(bench, nois
 
 
 class Settings(ps.Value):
-    """Which benchmarks are counted, each at its standard size of the scale, with equally many replicates."""
+    """What is counted.
+
+    benchmarks: those that are, each at its standard size of the scale.
+    replicates: runs of each arm, each with its own seed, of every benchmark.
+    """
 
     benchmarks: Annotated[tuple[Name, ...], Field(min_length=1)] = ("lenet",)
     replicates: Count = 3

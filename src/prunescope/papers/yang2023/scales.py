@@ -32,6 +32,7 @@ class Setting(ps.Value):
     examples: n, for training.
     tests: examples for testing.
     width: m, neurons a class.
+    signal: the vectors that stand for the classes.
     noise: standard deviation of a noise coordinate.
     power: q of the ReLU.
     deviation: standard deviation of the initial weights.
@@ -146,7 +147,14 @@ def pruned(dense: ps.Recipe, keep: float) -> ps.Recipe:
 
 
 class Arm(ps.Value):
-    """One regime: a setting over keep probabilities, with those at which the claims are judged, fixed beforehand."""
+    """One regime: a setting over keep probabilities, with those at which the claims are judged, fixed beforehand.
+
+    setting: network, data and training.
+    keeps: probabilities that a weight remains.
+    mild: one of them, at which pruning is said to help.
+    over: one of them, at which it is said to harm.
+    replicates: runs of each network, each with its own seed.
+    """
 
     setting: Setting
     keeps: tuple[Keep, ...]
