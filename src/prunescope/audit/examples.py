@@ -1,4 +1,4 @@
-"""Which examples: lost and won, suspects of a wrong label, given up by all pruned networks; and a file of all numbers."""
+"""Which examples: lost and won, suspects of a wrong label, given up by all pruned networks; and a file of all."""
 
 from collections.abc import Sequence
 
