@@ -23,7 +23,6 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
-from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
@@ -37,10 +36,7 @@ from prunescope.training.schedules import Constant
 
 @dataclass(frozen=True)
 class Case:
-    """A network as a paper trains it. small: its arguments in a quick run. steps: between two looks at the clock.
-
-    compiled: whether it is also timed compiled, which takes half a minute.
-    """
+    """A network as a paper trains it. small: its arguments in a quick run. steps: between two looks at the clock."""
 
     path: str
     args: dict[str, Any]
@@ -48,7 +44,6 @@ class Case:
     optimizer: Optimizer = ADAM
     batch: int = 128
     steps: int = 1
-    compiled: bool = False
     aims: dict[str, float] = field(default_factory=dict)
 
     def recipe(self, *, full: bool, batch: int | None = None) -> Recipe:
@@ -71,10 +66,9 @@ CASES: dict[str, Case] = {
         {"depth": 20},
         {"depth": 8},
         COLUMNS["resnet20"].optimizer,
-        compiled=True,
         aims={"low": 1.5},
     ),
-    "VGG11": Case("VGG", {"depth": 11}, {"scale": 0.05}, compiled=True),
+    "VGG11": Case("VGG", {"depth": 11}, {"scale": 0.05}),
     "Conv4 at batch 13": Case("Conv4", {}, {"scale": 0.1}, batch=13, steps=10),
     "ResNet-18 at batch 16": Case("ResNet18", {}, {"scale": 0.05}, batch=16),
 }
@@ -87,9 +81,9 @@ def convolution(lab: Laboratory) -> list[Result]:
     has batches of 13 where it sees 5,120 images; ResNet-18's 128 are 16 here). DataLoader loop: PIL images in the same
     process, `torch.optim`, as most code has it. Plain: the same on one batch that stays where it is, PyTorch's default
     layout. prunescope: the whole step, batch included: by the reference loop, and by the engine that was measured for
-    this machine in either layout, of which "chosen" is what a user gets, by the price of a few steps measured before;
-    compiled: `--engine compiled`, after half a minute of compiling. Limit: the network's convolutions and products with
-    their gradients on random tensors, in the faster layout, nothing else.
+    this machine in either layout, of which "chosen" is what a user gets, by the price of a few steps measured before.
+    Limit: the network's convolutions and products with their gradients on random tensors, in the faster layout, nothing
+    else.
     """
     rows = []
     for name, case in CASES.items():
@@ -107,7 +101,7 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
     limit = min(limits, key=lambda values: float(values.mean()))
     best = millis["last" if chosen.channels_last else "first"]
     layouts = {"first": not chosen.channels_last, "last": chosen.channels_last}
-    rows = [
+    return [
         Result(f"{name}: DataLoader loop", millis["loader"], "ms"),
         Result(f"{name}: plain PyTorch", millis["plain"], "ms"),
         Result(f"{name}: prunescope, reference loop", millis["loop"], "ms"),
@@ -120,13 +114,6 @@ def _rows(lab: Laboratory, name: str, case: Case) -> list[Result]:
         Result(f"{name}: plain PyTorch : prunescope as chosen", millis["plain"] / best, "times", **case.aims),
         Result(f"{name}: the convolutions and products alone : prunescope as chosen", 100 * limit / best, "%"),
     ]
-    if "compiled" in millis:
-        gain = millis["plain"] / millis["compiled"]
-        rows += [
-            Result(f"{name}: prunescope, compiled", millis["compiled"], "ms"),
-            Result(f"{name}: plain PyTorch : prunescope, compiled", gain, "times", **case.aims),
-        ]
-    return rows
 
 
 def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]:
@@ -148,9 +135,6 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
     for layout in (torch.contiguous_format, torch.channels_last):
         layers = Layers(recipe.task.network.build(), x, layout=layout)
         contestants[f"limit {layout}"] = _repeated(layers, case.steps)
-    # Compiling takes longer than all else in a quick run.
-    if case.compiled and full and compiling.available():
-        contestants["compiled"] = ours(chosen.replace(compiled=True))
     return contestants
 
 

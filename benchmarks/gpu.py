@@ -46,8 +46,8 @@ timed one after another, as together they would not fit.
 
 DataLoader loop: PIL images in the same process, augmented one by one, in float32 always. loop: prunescope's reference.
 Methods without a program of several replicas are timed with one replica, as others take as long, and those that nothing
-is compared with at the smallest R only. recorded: as CUDA graphs; streams: every replica in a program of its own, side
-by side. The layers alone: convolutions and products of a step and nothing else, by as many members as fill the device.
+is compared with at the smallest R only. The layers alone: convolutions and products of a step and nothing else, by as
+many members as fill the device.
 What a step moves: inputs, outputs and gradients of these layers, weights and slots, at the rate at which the device
 copies. Memory: what a method adds at its peak."""
 IMAGES = "random images in the shapes of MNIST and CIFAR-10"

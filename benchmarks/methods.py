@@ -8,9 +8,7 @@ import gc
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,9 +21,7 @@ from prunescope.runs.execution.workbench import Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine import memory
 from prunescope.runs.machine.loader import with_kernels
-from prunescope.tasks.kernels import compiling
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
-from prunescope.training.engines import stack
 from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack, how
@@ -33,10 +29,10 @@ from prunescope.training.engines.stacked.forward import Method
 from prunescope.training.run import Member
 
 FEW = 5
-"""Steps before the clock is looked at: more than a stack takes before it is recorded, the recorded one included."""
+"""Steps before the clock is looked at: libraries choose their kernels then."""
 BASES = ("DataLoader loop", "loop")
 """What all methods are compared with: the plain loop and prunescope's reference."""
-APART = (*BASES, "lean", "lean, channels last", "compiled")
+APART = (*BASES, "lean", "lean, channels last")
 """Methods by which replicas go one after another."""
 Work = Callable[[int], object]
 """Takes so many steps of all its replicas and waits for the device."""
@@ -48,13 +44,11 @@ class Contestant:
 
     replicas: how many take a step.
     make: prepares them.
-    recorded: whether a GPU plays the steps from a recording.
     """
 
     name: str
     replicas: int
     make: Callable[[], Work]
-    recorded: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,19 +77,11 @@ def contestants(bench: Workbench, recipe: Recipe, size: int, *, alone: bool) -> 
         engines["lean"] = InPlace(), PLAIN
         if convolutional(recipe.task.network.build()) and recipe.precision == "float32":
             engines["lean, channels last"] = InPlace(), Kernels(channels_last=True)
-            if bench.device != "cpu" and compiling.available(bench.device):
-                engines["compiled"] = InPlace(), Kernels(channels_last=True, compiled=True)
     for name, (engine, kernels) in engines.items():
         yield Contestant(name, 1, lambda e=engine, k=kernels: _advance(bench, recipe, 1, e, k))  # type: ignore[misc]
-    stacks: tuple[tuple[str, Method, bool], ...] = (
-        ("stack", "layers", False),
-        ("stack, recorded", "layers", True),
-        ("vmap", "vmap", False),
-        ("vmap, recorded", "vmap", True),
-        ("streams, recorded", "streams", True),
-    )
-    for name, method, recorded in stacks:
-        yield Contestant(name, size, lambda w=method: _stack(bench, recipe, size, w), recorded)  # type: ignore[misc]
+    stacks: dict[str, Method] = {"stack": "layers", "vmap": "vmap"}
+    for name, method in stacks.items():
+        yield Contestant(name, size, lambda w=method: _stack(bench, recipe, size, w))  # type: ignore[misc]
 
 
 def convolutional(network: nn.Module) -> bool:
@@ -109,8 +95,7 @@ def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> 
     A method that does not fit, or that fails, loses its own row and no other.
     """
     try:
-        with _recording(contestant.recorded):
-            return _timed(contestant, device, rounds, least)
+        return _timed(contestant, device, rounds, least)
     except (RuntimeError, MemoryError) as problem:
         said = (str(problem).splitlines() or [type(problem).__name__])[0]
         why = "out of memory" if memory.out_of_memory(problem) else f"failed: {said}"
@@ -124,7 +109,7 @@ def timed(contestant: Contestant, device: str, *, rounds: int, least: float) -> 
 def _timed(contestant: Contestant, device: str, rounds: int, least: float) -> Timed:
     work = contestant.make()
     with memory.watched(device) as peak:
-        work(FEW)  # stacked, compiled and recorded here
+        work(FEW)  # stacked here
     began = time.perf_counter()
     work(FEW)
     count = max(FEW, math.ceil(FEW * least / (time.perf_counter() - began)))
@@ -181,16 +166,3 @@ def _advance(
             torch.cuda.synchronize()
 
     return several
-
-
-@contextmanager
-def _recording(recorded: bool) -> Iterator[None]:
-    """Stacks that are made meanwhile are recorded, where they can be, or not at all."""
-    module: Any = stack
-    before = module.recordable
-    if not recorded:
-        module.recordable = lambda work: False
-    try:
-        yield
-    finally:
-        module.recordable = before

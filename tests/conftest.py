@@ -36,10 +36,9 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _frugal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Listings of stores lie in a folder of the tests; a price is of three steps; commands are put together once."""
+def _frugal() -> Iterator[None]:
+    """A price is of three steps; commands are put together once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PRUNESCOPE_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
         patch.setattr("typer.testing._get_command", cache(typer.main.get_command), raising=False)
         yield

@@ -1,8 +1,8 @@
 """A device that is not there: tensors that say they lie on it and refuse to meet those that do not.
 
 Belongs here: what lets a machine without a GPU find code that mixes devices. Numbers are computed on the CPU, so that
-they are those of the CPU bit by bit where the code takes the same way. Not pretended: what only CUDA has (streams,
-recordings), autocast, and generators, which all draw on the CPU.
+they are those of the CPU bit by bit where the code takes the same way. Not pretended: autocast, and generators, which
+all draw on the CPU.
 """
 
 from collections.abc import Iterator

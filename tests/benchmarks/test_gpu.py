@@ -1,6 +1,6 @@
 """The benchmark of a GPU, on a CPU: every method is measured, ratios are to what they say, what fails says so.
 
-What only a GPU has, its peak memory and recorded steps, is left out there.
+What only a GPU has, its peak memory, is left out there.
 """
 
 import math
@@ -26,7 +26,7 @@ from prunescope.tasks.nets import CifarResNet, LeNet
 
 LENET = replace(KINDS["LeNet-300-100"], args={"hidden": (8,), "inputs": 16}, shape=(1, 4, 4), batch=4, epoch=16)
 RESNET = replace(KINDS["ResNet-20"], args={"depth": 8, "width": 8}, shape=(3, 8, 8), batch=4, epoch=16)
-STACKS = ("stack", "stack, recorded", "vmap", "vmap, recorded", "streams, recorded")
+STACKS = ("stack", "vmap")
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def test_a_file_without_a_recipe_is_refused(command, tmp_path):
         assert message in result.output
 
 
-def test_replicates_are_added_until_claims_are_decided(command, study, tmp_path):
+def test_replicates_are_added_until_claims_are_decided(command, study, tmp_path, monkeypatch):
     result = command("run", study, "--until-decided", "--most", 4, "--workers", 1, "--out", "out")
     assert result.exit_code == 0, result.output
     assert "replicates at the last look" in result.output
@@ -91,6 +91,13 @@ def test_replicates_are_added_until_claims_are_decided(command, study, tmp_path)
     assert "--until-decided --most 4" in (tmp_path / "out" / "README.md").read_text()
     assert command("run", study, "--workers", 1).exit_code == 0
     assert "would remove 0 runs, 0 readings" in command("runs", "gc").output  # of fewer replicates, nor of more
+
+    def stopped(*nodes, **rest):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("prunescope.runs.execution.ensure.ensure", stopped)
+    assert command("run", study, "--until-decided", "--most", 4).exit_code == 130  # at its first look
+    assert "would remove 0 runs, 0 readings" in command("runs", "gc").output
 
 
 def test_the_most_replicates_without_adding_any_are_refused(command, study):

@@ -127,6 +127,12 @@ def test_show_lists_every_setting_with_its_values_and_meaning(command, study, tm
     assert command("plan", str(path), "-s", f"{name}={value}").exit_code == 0, "what is shown can be typed"
 
 
+def test_show_has_numbers_where_a_benchmark_has_its_own(command) -> None:
+    shown = [line.split() for line in command("show", "jin2022/column").output.splitlines()]
+    assert ["levels", "2", "24", "24"] in [line[:4] for line in shown]
+    assert ["batch", "standard", "standard", "standard"] in [line[:4] for line in shown]
+
+
 def test_a_scale_that_nobody_named_is_announced(command, study) -> None:
     for verb in ("plan", "run"):
         assert (

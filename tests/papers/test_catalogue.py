@@ -7,6 +7,8 @@ import sys
 
 from prunescope import papers
 from prunescope.base.value import Value
+from prunescope.cli.listing import settings_of
+from prunescope.cli.orders import template_of
 from prunescope.papers.catalogue import catalogue
 
 
@@ -28,6 +30,15 @@ def test_the_catalogue_asks_what_the_study_asks() -> None:
     module = importlib.import_module(quickstart.module)
     study = module.build(module.SCALES["smoke"], "smoke")
     assert (study.name, study.question) == (quickstart.name, quickstart.question)
+
+
+def test_what_every_setting_of_a_study_is_can_be_read() -> None:
+    template = template_of("jin2022/column")
+    assert ("batch", "standard", "examples a step.") in settings_of(template.scales["laptop"])
+    for entry in catalogue():
+        for scale, settings in template_of(entry.name).scales.items():
+            mute = [name for name, _, says in settings_of(settings) if not says and not name.endswith(".kind")]
+            assert not mute, f"{entry.name} at scale {scale}: the docstring does not say what {mute} are"
 
 
 def test_names_are_unique() -> None:

@@ -1,8 +1,5 @@
 """Runs on another device than the CPU, as far as a machine without one can tell."""
 
-import time
-from types import SimpleNamespace
-
 import pytest
 import torch
 from specimens import manifest, train
@@ -13,15 +10,13 @@ from prunescope.base.errors import UsageError
 from prunescope.runs.execution import preparation
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.workbench import Stopped, Workbench
-from prunescope.runs.machine import pack_sizes
 from prunescope.runs.machine.devices import device_named, one_thread
 from prunescope.runs.machine.engines import EngineSetting
-from prunescope.tasks.kernels import compiling, jit
+from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
-from prunescope.training.engines.stacked.recorded import WARM_UP
 
 OF_A_CPU = Kernels(
-    sparse="torch",
+    sparse="numba" if jit.available() else "none",
     train_below=1.0,
     evaluate_below=1.0,
     least=1,
@@ -40,7 +35,7 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
     begun = load_checkpoint(store, recipe.id)
     assert begun.setting == setting and 2 <= begun.progress.local < 9
     with pretending() as device:
-        bench = Workbench(store, device=device, setting=EngineSetting(engine="loop"), overlap=False)
+        bench = Workbench(store, device=device, setting=EngineSetting(engine="loop"))
         train(bench, recipe)
     done = manifest(store.root, recipe)
     assert (done["status"], done["steps"]) == ("done", 9)
@@ -49,13 +44,10 @@ def test_a_run_begun_on_a_cpu_goes_on_elsewhere_by_what_is_there(store, monkeypa
 
 
 def test_what_a_setting_needs_depends_on_the_device(monkeypatch):
-    compiled = EngineSetting(engine="lean", kernels=Kernels(compiled=True))
     by_hand = EngineSetting(engine="lean", kernels=Kernels(sparse="numba", by_hand=True))
-    monkeypatch.setattr(compiling, "available", lambda device="cpu": device == "cuda")
     monkeypatch.setattr(jit, "available", lambda: False)
-    assert [compiled.available(device) for device in ("cpu", "cuda")] == [False, True]
     assert [by_hand.available(device) for device in ("cpu", "cuda")] == [False, True]
-    assert compiled.on("cuda") == compiled and by_hand.on("cuda").kernels == Kernels()
+    assert by_hand.on("cuda").kernels == Kernels()
     assert by_hand.on("cpu") == by_hand
     assert Workbench(None, device="meta", setting=by_hand).setting == by_hand.on("meta")
 
@@ -134,9 +126,9 @@ def test_float32_is_float32_whatever_torch_was_told_in_the_newer_way(precision, 
 @pytest.mark.parametrize(
     ("seconds", "engine", "last"),
     [
-        ({"loop": 4.0, "lean": 3.0, "last": 2.0, "recorded": 1.0}, "recorded", False),
-        ({"loop": 4.0, "lean": 3.0, "last": 2.0, "recorded": 9.0}, "lean", True),
-        ({"loop": 1.0, "lean": 3.0, "last": 2.0, "recorded": 9.0}, "loop", False),
+        ({"loop": 4.0, "lean": 3.0, "last": 9.0}, "lean", False),
+        ({"loop": 4.0, "lean": 3.0, "last": 2.0}, "lean", True),
+        ({"loop": 1.0, "lean": 3.0, "last": 2.0}, "loop", False),
     ],
 )
 def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, seconds, engine, last):
@@ -150,21 +142,5 @@ def test_a_gpu_takes_what_is_cheapest_and_what_was_asked_for(monkeypatch, second
         return Workbench(None, device="meta", setting=setting)
 
     monkeypatch.setattr(preparation, "_work", price)
-    monkeypatch.setattr(compiling, "available", lambda device: True)
     assert chosen(None) == EngineSetting(engine=engine, kernels=Kernels(channels_last=last))
     assert chosen("loop") == EngineSetting() and chosen("lean") == EngineSetting(engine="lean")
-    assert chosen("compiled") == EngineSetting(engine="lean", kernels=Kernels(channels_last=True, compiled=True))
-
-
-def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
-    """Which is made once, at the fourth step of a call."""
-    now = [0.0]
-
-    def advance(replicas, steps):
-        now[0] += 0.01 + 0.001 * steps + (0.2 if steps > WARM_UP else 0.0)
-
-    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
-    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
-    members = [SimpleNamespace(replica=None, steps_until_due=1000)]
-    found = pack_sizes._step(SimpleNamespace(advance=advance), members, "cuda")
-    assert found == pytest.approx(0.001)

@@ -25,7 +25,7 @@ OLDER = {
     "merged": True,
     "channels_last": False,
     "without_units": True,
-    "compiled": False,
+    "compiled": True,
     "fused": True,
     "flushed": False,
 }
@@ -43,7 +43,7 @@ def test_what_is_gone_is_left_out_and_loops_are_numbas():
         merged=True,
         fused=True,
     )
-    assert Kernels.model_validate(EARLY) == Kernels(sparse="torch", train_below=0.2, evaluate_below=0.3)
+    assert Kernels.model_validate(EARLY) == Kernels(train_below=0.2, evaluate_below=0.3)
     assert Kernels.model_validate({"without_units": True, "dense": "rows"}) == PLAIN
     with pytest.raises(ValueError, match="colums_last"):
         Kernels.model_validate({"colums_last": True})

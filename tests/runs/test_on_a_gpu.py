@@ -17,7 +17,6 @@ from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.task import Data
-from prunescope.training.engines.stacked.recorded import Recorded
 
 pytestmark = [
     pytest.mark.gpu,
@@ -38,7 +37,7 @@ def losses(store, runs, **how):
 
 
 def test_a_study_that_is_stopped_goes_on_to_the_same_bits(tmp_path, gpu):
-    """Chains with weight rewinding, holds, noise, BatchNorm and probes; checkpoints are stored beside training."""
+    """Chains with weight rewinding, holds, noise, BatchNorm and probes."""
     how = {"workers": 1, "device": gpu, "engine": "lean"}
     ensure(study(), store=tmp_path / "whole", **how)
     stopped = Store(tmp_path / "stopped")
@@ -59,16 +58,6 @@ def test_it_computes_what_a_cpu_does_by_itself_and_in_one_program(tmp_path, gpu)
     assert losses(tmp_path / "pack", runs, device=gpu, stack=4) == pytest.approx(expected, rel=1e-3)
     done = [manifest(tmp_path / "pack", run)["exec"] for run in runs]
     assert all(facts["stack"] == 4 and facts["device"] == torch.cuda.get_device_name() for facts in done)
-
-
-def test_a_run_by_itself_is_recorded(tmp_path, gpu, monkeypatch):
-    recorded, make = [], Recorded._make
-    monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
-    run = make_recipe(length="8ep")
-    train(Workbench(Store(tmp_path / "gpu"), device=gpu, setting=EngineSetting(engine="recorded")), run)
-    assert len(recorded) == 1 and manifest(tmp_path / "gpu", run)["exec"]["engine"] == "recorded"
-    expected = losses(tmp_path / "cpu", [run], engine="loop")
-    assert losses(tmp_path / "gpu", [run], device=gpu) == pytest.approx(expected, rel=1e-3)
 
 
 def test_crops_are_those_of_a_cpu(tmp_path, gpu):
@@ -93,7 +82,7 @@ def test_bfloat16_is_near_float32_and_another_thing(tmp_path, gpu):
 
 def test_a_run_begun_on_a_cpu_goes_on_there(tmp_path, gpu):
     run, store = make_recipe(), Store(tmp_path / "moved")
-    kernels = Kernels(sparse="torch", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
+    kernels = Kernels(sparse="numba", train_below=1.0, least=1, channels_last=True, fused=True, flushed=True)
     with pytest.raises(Stopped):
         train(
             Workbench(store, setting=EngineSetting(engine="lean", kernels=kernels)), run, beat=lambda steps: steps < 2

@@ -97,7 +97,7 @@ def test_a_run_that_another_process_holds_or_has_stored_is_left_to_it(store):
 
 
 def test_a_stop_leaves_a_checkpoint_of_every_run_that_goes_on_to_the_same_bits(store, tmp_path, monkeypatch):
-    monkeypatch.setattr(pack_sizes, "ways_on", lambda device: ["layers"])  # not by measuring, whose answer may differ
+    monkeypatch.setattr(pack_sizes, "METHODS", ["layers"])  # not by measuring, whose answer may differ
     runs, told = replicas(3), []
     pack = Pack(tuple(map(Job, runs)), 4)
     assert not train_pack(Workbench(store), pack, lambda node, steps: steps < 2, told.append)

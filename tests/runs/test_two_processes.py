@@ -34,7 +34,7 @@ def test_who_finds_a_lease_waits_and_uses_the_result(store, recipe, trained):
         waiting.wait(10)
         time.sleep(0.7)  # longer than it takes to ask again
         member, checkpointer = (bench := Workbench(store)).member(
-            Job(recipe), lambda steps: True, setting=bench.setting, background=None
+            Job(recipe), lambda steps: True, setting=bench.setting
         )
         train_together([member], Loop())
         bench.finish(recipe, member, checkpointer)

@@ -50,7 +50,7 @@ def test_publish_and_verify(command, folder):
     print_of = open_bundle(folder / "bundle").fingerprint
     assert "4 runs" in said and print_of in said
     sys.modules.pop("tiny_study_of_theirs", None)
-    said = command("verify", "bundle", "--share", 0.01, "--seed", 3)
+    said = command("verify", "bundle", "--share", 0.01, "--seed", 3, code=1)  # verdicts were not judged again
     assert (
         print_of in said and "with equal bits" in said and "is no study of prunescope; --study names its file" in said
     )

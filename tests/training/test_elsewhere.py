@@ -1,9 +1,7 @@
 """Engines and interventions on another device than the CPU, which is pretended: they keep to it, and change no bits."""
 
-from contextlib import nullcontext
-
 import pytest
-from test_engines import OPTIMIZERS, OWN_PRODUCTS, SPARSE, by_lean, fixed_places, in_a_stack, named
+from test_engines import OPTIMIZERS, OWN_PRODUCTS, SPARSE, by_lean, in_a_stack, named
 from test_interventions import EVERY, assert_same, program_for
 
 from pretended import pretending
@@ -25,20 +23,10 @@ def by(lab, way, device, program):
     """The end of the program, with what of the kernels of a CPU there is on the device."""
     if way == "lean":
         return by_lean(lab, program, OWN_PRODUCTS.on(device), probes=PROBES)
-    with fixed_places(device) if way == "fixed places" else nullcontext():
-        how = "layers" if way == "fixed places" else way
-        return in_a_stack(lab, [program, program], SPARSE.on(device), how, probes=PROBES)[0]
+    return in_a_stack(lab, [program, program], SPARSE.on(device), way, probes=PROBES)[0]
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "lean",
-        "layers",
-        "fixed places",
-        *(pytest.param(w, marks=pytest.mark.slow) for w in ("vmap", "streams")),
-    ],
-)
+@pytest.mark.parametrize("way", ["lean", "layers", pytest.param("vmap", marks=pytest.mark.slow)])
 def test_every_engine(lab, way):
     problem = lab.problem(lab.undrawn.model.network, augmentation=(CropFlip(pad=1, fill=(0.0,)),))
     here = lab.program(Prune(when=At(at="2it")), problem=problem, optimizer=OPTIMIZERS[4], steps=3)

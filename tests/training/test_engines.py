@@ -4,7 +4,6 @@ First steps are compared by the update of every parameter, as a loss hides a wro
 trajectory. Engines are compared on one device, a GPU where there is one.
 """
 
-from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -21,11 +20,9 @@ from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
-from prunescope.training.engines import stack
 from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack, how
-from prunescope.training.engines.stacked.recorded import Recorded
 from prunescope.training.interventions import At, Prune
 from prunescope.training.optim import SGD, Adam, AdamW, Optimizer
 from prunescope.training.optimizers.torch_optimizer import TorchOptimizer
@@ -37,7 +34,7 @@ from prunescope.training.schedules import Constant
 OWN_PRODUCTS = Kernels(
     fused=True,
     flushed=True,
-    sparse="numba" if jit.available() else "torch",
+    sparse="numba" if jit.available() else "none",
     channels_last=True,
     train_below=1.0,
     evaluate_below=1.0,
@@ -86,17 +83,6 @@ def in_a_stack(lab, programs, kernels, method="layers", probes=(), keep=()):
     return members[0].progress, how(members[0].replica, method).name
 
 
-@contextmanager
-def fixed_places(device):
-    """Steps of a stack at fixed places, as a GPU records them; on a CPU they are taken anew. How many there were."""
-    taken, step = [], Recorded.step
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Recorded, "step", lambda self, rate: taken.append(rate) or step(self, rate))
-        if torch.device(device).type != "cuda":
-            patch.setattr(stack, "recordable", lambda work: not work.forward.draws)
-        yield taken
-
-
 def check_every_engine(lab, device, program, *, stacked=True, every_way=True):
     """The same run by all of them: bitwise with torch's own products, to rounding with others and in company."""
     program = lab.on(device, program)
@@ -114,10 +100,6 @@ def check_every_way(lab, device, program):
     program = replace(program, problem=replace(program.problem, model=lab.undrawn.model))
     loop = train(program, lab.begin(program, sparsity=0.3), engine=Loop(), **WATCHED)
     check_in_a_stack(lab, program, loop, "vmap", "vmap")
-    check_in_a_stack(lab, program, loop, "streams", "streams")
-    with fixed_places(device) as taken:
-        check_in_a_stack(lab, program, loop, "layers", "layers")
-    assert len(taken) == program.steps
 
 
 def check_in_a_stack(lab, program, loop, expected, method):
@@ -160,31 +142,6 @@ def test_augmented_data(lab, device):
     x, other = (which.train.batch(torch.arange(4))[0] for which in (problem, plain))
     assert torch.equal(x, other) and problem.augmentation  # drawn anew at every step, not stored
     check_every_engine(lab, device, replace(program, problem=problem))
-
-
-def test_members_side_by_side_are_programs_of_their_own(lab):
-    """As a GPU takes them on several streams; on a CPU one after another."""
-    program = program_for(lab, Prune(when=At(at="3it")))
-    other = replace(program, seeds=replicate(1), schedule=Constant(lr=0.05))
-    alone, _ = in_a_stack(lab, [program], PLAIN)
-    members = [Member(one, lab.begin(one, seed=k, sparsity=0.3)) for k, one in enumerate((program, other))]
-    stack = Stack(size=8, method="streams")
-    stack.advance([member.replica for member in members], 1)
-    assert [len(work.steppers) for work in stack._works] == [1, 1]
-    train_together(members, stack)
-    assert members[0].replica.members == 1
-    assert_same(alone, members[0].progress)
-
-
-def test_programs_side_by_side_are_kept_from_call_to_call(lab):
-    program = program_for(lab)
-    stack = Stack(size=8, method="streams")
-    replicas = [Member(program, lab.begin(program, seed=k)).replica for k in range(3)]
-    replicas = stack.advance(replicas, 1)
-    first = list(stack._works)
-    stack.advance(replicas, 1)
-    assert len(first) == 3
-    assert all(one is other for one, other in zip(stack._works, first, strict=True))
 
 
 STEEP = {"ResNet50": 1e-4}
@@ -241,14 +198,10 @@ def test_every_architecture_in_every_way(lab, device, name):
     loop = train(programs[0], begun, engine=Loop(), **keep)
     assert_same(loop, by_lean(lab, programs[0], PLAIN, **keep))
     assert_same_steps(begun, loop, by_lean(lab, programs[0], OWN_PRODUCTS.on(device), **keep), 1e-6)
-    for method in ("vmap", "streams"):
+    for method in ("layers", "vmap"):
         end, found = in_a_stack(lab, programs, PLAIN, method, **keep)
         assert found == method
         assert_same_steps(begun, loop, end, 1e-6)
-    with fixed_places(device) as taken:
-        end, _ = in_a_stack(lab, programs, PLAIN, **keep)
-    assert len(taken) == 2
-    assert_same_steps(begun, loop, end, 1e-6)
 
 
 def assert_same_steps(begun, loop, end, tolerance=3e-2):

@@ -21,7 +21,7 @@ from prunescope.training.run import Member, begin, train, train_together
 
 FROZEN = {"0.weight", "0.bias", "1.weight", "1.bias", "5.weight"}
 OWN = Kernels(
-    sparse="llvm" if jit.available() else "torch",
+    sparse="llvm" if jit.available() else "none",
     fused=True,
     channels_last=True,
     without_units=True,

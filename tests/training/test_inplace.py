@@ -30,13 +30,13 @@ from prunescope.training.run import train
 from prunescope.training.stopping import LossBelow
 
 ALL = {"train_below": 1.0, "evaluate_below": 1.0, "least": 1}
+SPARSE = Kernels(sparse="numba" if jit.available() else "none", **ALL)
 PRODUCTS = {
-    "torch": Kernels(sparse="torch", **ALL),
     "channels last": Kernels(channels_last=True, least=1),
     "fused": Kernels(fused=True, flushed=True),
     **(
         {
-            "numba": Kernels(sparse="numba", **ALL),
+            "numba": SPARSE,
             "by hand, dense": Kernels(by_hand=True, least=1),
             "by hand, sparse": Kernels(by_hand=True, sparse="numba", **ALL),
             "by hand, mixed": Kernels(by_hand=True, sparse="numba", train_below=0.4, least=50),
@@ -86,7 +86,7 @@ def assert_close(left, right, tolerance=1e-4):
             assert torch.equal(right[name], leaf), name
 
 
-MIXED = Kernels(sparse="numba" if jit.available() else "torch", by_hand=jit.available(), train_below=0.4, least=50)
+MIXED = Kernels(sparse="numba" if jit.available() else "none", by_hand=jit.available(), train_below=0.4, least=50)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_moments_of_removed_weights_move_on_as_in_the_loop(lab):
         begun = begun.replace(state=begun.state.replace(opt=opt))
         ends = [
             train(with_kernels(program, kernels), begun, engine=engine)
-            for engine, kernels in ((Loop(), Kernels()), (InPlace(), PRODUCTS["torch"]))
+            for engine, kernels in ((Loop(), Kernels()), (InPlace(), SPARSE))
         ]
         assert_close(*ends)
 
@@ -155,7 +155,7 @@ def test_the_stop_rule_ends_where_the_loop_ends(lab):
 def test_a_loss_that_is_no_number_is_named_with_its_step(lab):
     said = []
     for engine in (Loop(), InPlace()):
-        program = with_kernels(lab.program(optimizer=SGD(weight_decay=1e8), steps=40), PRODUCTS["torch"])
+        program = with_kernels(lab.program(optimizer=SGD(weight_decay=1e8), steps=40), SPARSE)
         with pytest.raises(Diverged) as problem:
             train(program, lab.begin(program, sparsity=0.5), engine=engine)
         said.append(str(problem.value).partition("at step")[2])
@@ -163,7 +163,7 @@ def test_a_loss_that_is_no_number_is_named_with_its_step(lab):
 
 
 def test_a_state_that_was_handed_out_is_left_alone(lab):
-    program = with_kernels(program_for(lab), PRODUCTS["torch"])
+    program = with_kernels(program_for(lab), SPARSE)
     begun, engine = lab.begin(program, sparsity=0.5), InPlace()
     replica = Replica(Stepper(program), begun.state, begun.running, 0)
     [first] = engine.advance([replica], 3)
@@ -175,7 +175,7 @@ def test_a_state_that_was_handed_out_is_left_alone(lab):
 
 def test_low_precision_is_that_of_the_loop(lab):
     program = program_for(lab, precision="bfloat16")
-    assert_same(*ends(lab, program, kernels=PRODUCTS["torch"]))
+    assert_same(*ends(lab, program, kernels=SPARSE))
 
 
 class ReadsItsWeights(nn.Module):

@@ -83,7 +83,7 @@ def distance(left, right):
 @pytest.mark.parametrize("last", [False, True])
 def test_on_another_device_the_kernels_of_a_cpu_do_nothing(last):
     everything = Kernels(
-        sparse="torch",
+        sparse="numba",
         train_below=1.0,
         evaluate_below=1.0,
         least=1,

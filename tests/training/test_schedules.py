@@ -6,7 +6,7 @@ from torch.optim import lr_scheduler
 
 from prunescope.base.errors import UsageError
 from prunescope.base.steps import Clock
-from prunescope.training.schedules import Constant, Cosine, Milestones, Replay, Schedule, Stretched, Warmup
+from prunescope.training.schedules import Constant, Cosine, Milestones, Schedule, Stretched, Warmup
 
 CLOCK = Clock(epoch_steps=5, total=100)
 DROPS = Milestones(lr=0.1, drops=("10ep", "75it"))
@@ -80,19 +80,6 @@ def test_stretched_position_is_exact_for_decimal_factors():
     assert [schedule.at(step, CLOCK) for step in (32, 33)] == [1.0, 0.1]
 
 
-def test_replay_is_the_cycle_then_its_tail_again_and_again():
-    cycle = Milestones(lr=0.1, drops=("6it", "8it"))
-    once = path(cycle, Clock(epoch_steps=5, total=10))
-    replayed = path(Replay(schedule=cycle, length="2ep", start="3it"), Clock(epoch_steps=5, total=28))
-    assert replayed == (once + 3 * once[3:])[:28]
-
-
-def test_replay_resolves_parts_against_the_cycle():
-    replayed = Replay(schedule=Milestones(lr=0.1, drops=("50%",)), length="20it", start="25%")
-    rates = path(replayed)
-    assert [step for step in range(1, 36) if rates[step] != rates[step - 1]] == [10, 20, 25, 35]
-
-
 @pytest.mark.parametrize(
     ("schedule", "message"),
     [
@@ -104,9 +91,6 @@ def test_replay_resolves_parts_against_the_cycle():
         (Warmup(steps="21ep", then=DROPS), "105 steps"),
         (Warmup(steps="1ep", then=Milestones(lr=0.1, drops=("80ep",))), "step 400"),
         (Stretched(schedule=DROPS, factor=2), "75it"),
-        (Replay(schedule=Constant(lr=0.1), length="21ep", start="1ep"), "105 steps"),
-        (Replay(schedule=Constant(lr=0.1), length="4ep", start="4ep"), "choose an earlier start"),
-        (Replay(schedule=DROPS, length="12ep", start="1ep"), "step 75"),
     ],
 )
 def test_what_does_not_fit_into_the_run_is_refused_at_the_first_step(schedule, message):

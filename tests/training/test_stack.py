@@ -12,16 +12,12 @@ from prunescope.runs.machine.devices import device_named, one_thread
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.model import network_of
 from prunescope.training import run as running
-from prunescope.training.engines import stack
 from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.stack import Stack, how
 from prunescope.training.engines.stacked.forward import Vmapped
-from prunescope.training.engines.stacked.recorded import Recorded, recordable
-from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.optim import SGD, Adam, AdamW
 from prunescope.training.run import Member, train, train_together
 from prunescope.training.schedules import Constant, Milestones
-from prunescope.training.stopping import LossBelow
 
 OPTIMIZERS = [
     SGD(),
@@ -119,48 +115,11 @@ def test_what_is_given_is_left_alone(lab):
         replicas = moved
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-def test_steps_at_fixed_places_are_the_same_steps(lab, monkeypatch, optimizer):
-    """What a GPU records, taken anew at every step."""
-    monkeypatch.setattr(stack, "recordable", lambda work: not work.forward.draws)
-    problem = lab.problem(network_of(Odd))
-    programs = different(lab.program(problem=problem, optimizer=optimizer), 2)
-    check(lab, programs, sparsities=[0.0, 0.5])
-
-
-def test_where_only_recordings_pay_others_are_left_to_another_engine(lab, monkeypatch):
-    """As for a run by itself; on a CPU nothing is recorded."""
-    left, advance = [], Loop.advance
-    monkeypatch.setattr(Loop, "advance", lambda *args: left.append(args) or advance(*args))
-    program = lab.program(problem=lab.undrawn)
-    alone = train(program, lab.begin(program, sparsity=0.5), engine=Stack(size=1, only_recorded=True))
-    assert left
-    left.clear()
-    monkeypatch.setattr(stack, "recordable", lambda work: True)
-    recorded = train(program, lab.begin(program, sparsity=0.5), engine=Stack(size=1, only_recorded=True))
-    assert not left
-    assert_close(alone, recorded)
-
-
-def test_what_the_host_decides_about_is_not_recorded(lab, monkeypatch):
-    monkeypatch.setattr(Stacked, "on_gpu", True)
-    plain, drawing = lab.program(), lab.program(problem=lab.problem(network_of(Dropping)))
-    watching = lab.program(stop=LossBelow(loss=1e-9))
-    found = []
-    for program in (plain, drawing, watching):
-        replica = Member(program, lab.begin(program)).replica
-        method = how(replica).method
-        found.append(recordable(Stacked([replica], method(program.problem.model), [])))
-    assert found == [True, False, False]
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@pytest.mark.parametrize("method", ["layers", "vmap", "streams"])
+@pytest.mark.parametrize("method", ["layers", "vmap"])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda v: f"{type(v).__name__}-{v.id[:4]}")
-def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, method):
-    recorded, make = [], Recorded._make
-    monkeypatch.setattr(Recorded, "_make", lambda self: recorded.append(self) or make(self))
+def test_steps_equal_the_loop_on_a_gpu(lab, optimizer, method):
     with one_thread():
         problem = lab.undrawn.to(device_named("cuda"))
         programs = [lab.program(problem=problem, optimizer=optimizer, seeds=replicate(k)) for k in range(3)]
@@ -169,4 +128,3 @@ def test_recorded_steps_equal_the_loop_on_a_gpu(lab, monkeypatch, optimizer, met
         for k, (member, program) in enumerate(zip(members, programs, strict=True)):
             alone = train(program, lab.begin(program, seed=k), engine=Loop())
             assert_close(alone, member.progress, 1e-3)
-    assert len(recorded) == (3 if method == "streams" else 1)

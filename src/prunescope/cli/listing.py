@@ -98,6 +98,8 @@ Setting = tuple[str, object, str]
 def show(study: options.Study) -> None:
     """List the settings of a study, and their values at every scale. `-s NAME=VALUE` changes one.
 
+    In place of "standard" stands what the benchmark has at a scale, unless it belongs to the network's training.
+
     Example: `prunescope show jin2022/lenet-preview`
     """
     from prunescope.cli.orders import template_of
@@ -106,7 +108,12 @@ def show(study: options.Study) -> None:
     template, console = template_of(study), answers()
     scales = {scale: list(settings_of(with_precision(value))) for scale, value in template.scales.items()}
     says = {name: text for settings in scales.values() for name, _, text in settings}
-    values = {scale: {name: as_word(value) for name, value, _ in settings} for scale, settings in scales.items()}
+    sized = {scale: value.size(scale) for scale, value in template.scales.items() if hasattr(value, "size")}
+    usual = {scale: {name: value for name, value, _ in settings_of(size)} for scale, size in sized.items()}
+    values = {
+        scale: {name: as_word(usual.get(scale, {}).get(name, v) if v == "standard" else v) for name, v, _ in settings}
+        for scale, settings in scales.items()
+    }
     rows = table("setting", *scales, "what it is")
     for name, text in says.items():
         rows.add_row(*(Text(cell) for cell in (name, *(column.get(name, "") for column in values.values()), text)))

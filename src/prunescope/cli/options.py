@@ -74,9 +74,8 @@ Engine = Annotated[
     str | None,
     typer.Option(
         "--engine",
-        help="How runs are trained, one at a time unless --stack says more: loop (the reference), lean (in place; on a "
-        "CPU with faster products for work of 20 s or more) or compiled (lean with convolutional networks compiled by "
-        "torch, half a minute each: for residual networks that train for hours).",
+        help="How runs are trained, one at a time unless --stack says more: loop (the reference) or lean (in place; on "
+        "a CPU with faster products for work of 20 s or more).",
         show_default="lean on a CPU, as measured on a GPU",
     ),
 ]

@@ -126,11 +126,12 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
         screen.print(Text(chosen_scale(order.template)))
     register(study, store)
     pinned: list[Any] = []
+    # Of its own, so that fewer replicates of the same study do not take its pin.
+    name = f"{study.name}.{study.settings.id[:8]}" + ".until-decided" * (order.most is not None)
 
     def ensured(nodes: Iterable[Any]) -> StoredResults:
         pinned.extend(nodes)
-        # Of its own, so that fewer replicates of the same study do not take its pin.
-        pin(store, f"{study.name}.{study.settings.id[:8]}" + ".until-decided" * (order.most is not None), pinned)
+        pin(store, name, pinned, more=order.most is not None)  # what an earlier look needed is kept until all are done
         return ensure(pinned, store=store, display=display_on(screen), **vars(machine))
 
     if order.most is None:
@@ -141,6 +142,7 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
                 f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
             )
         decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), ensured)
+        pin(store, name, pinned)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")
     screen.print(f"done in {duration(time.monotonic() - began)}; results are in {store.url}", soft_wrap=True)

@@ -157,7 +157,8 @@ def verify(
     """Compare every file of a bundle with its digest, and train a random share of its runs again.
 
     On the same kind of processor with the same versions states must agree bit by bit; elsewhere verdicts must. Nothing
-    that a bundle names is imported but prunescope's own code and what --trust permits. Exit code 1 where they differ.
+    that a bundle names is imported but prunescope's own code and what --trust permits. Exit code 1 where they differ,
+    or where verdicts cannot be judged again here.
 
     Example: `prunescope verify quickstart-bundle --share 0.05`
     """
@@ -195,7 +196,7 @@ def verify(
         display=display_on(messages()),
     )
     _print(bundle, result, why)
-    if not result.agrees:
+    if not result.agrees or result.verdicts is None:
         raise typer.Exit(1)
 
 

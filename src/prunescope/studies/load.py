@@ -59,7 +59,7 @@ class Template:
 
         Raises UsageError for a scale or a field that is not there, and for a value that is not permitted.
         """
-        chosen = scale or self.default_scale
+        chosen = self.default_scale if scale is None else scale
         if chosen not in self.scales:
             raise UsageError(f"{self.name} has no scale {chosen!r}; it has {', '.join(self.scales)}")
         settings = changed(with_precision(self.scales[chosen]), changes or {})

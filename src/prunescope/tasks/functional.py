@@ -81,11 +81,6 @@ def reseed(device: torch.device, seed: int) -> None:
     _generator(device).manual_seed(seed)
 
 
-def draws(device: torch.device) -> Tensor:
-    """How far the default generator of the device has come since it was seeded: another tensor after every draw."""
-    return _generator(device).get_state()
-
-
 def _generator(device: torch.device) -> torch.Generator:
     if device.type == "cuda":
         return torch.cuda.default_generators[device.index or 0]

@@ -20,7 +20,6 @@ from prunescope.sparsity.structure import Structure
 from prunescope.sparsity.unit_search import find_units
 from prunescope.tasks.building import copied, frozen_parts
 from prunescope.tasks.functional import capturing, drawing, fill, places_of
-from prunescope.tasks.kernels.compiling import Pass, compiled_pass
 from prunescope.tasks.network import Network as Network
 from prunescope.tasks.network import network as network
 from prunescope.tasks.network import network_of as network_of
@@ -100,11 +99,6 @@ class Model:
     def template(self, *, train: bool) -> nn.Module:
         """The module in training or evaluation mode, to inspect or to copy; its tensors are those of the last pass."""
         return self._train if train else self._eval
-
-    @cached_property
-    def compiled(self) -> Pass:
-        """A training pass on given tensors, compiled by `torch.compile`; for networks that draw nothing."""
-        return compiled_pass(self._train)
 
     def init(self, seed: int) -> tuple[Tree, Tree]:
         """The (params, buffers) of `fresh`."""

@@ -31,13 +31,10 @@ class Probe(Value):
     around_events: whether it also observes the state just before and just after the events of a step.
     around_onsets: whether it does so at onsets only, where something new is done; not where noise continues or ends.
         The row "before" is left out where the probe observes anyway; that row has the phase "step".
-    trains: whether it applies the network in training mode. The network then draws from the generators of the
-        process, so such a probe never observes while training continues in the background.
     """
 
     around_events: ClassVar[bool] = False
     around_onsets: ClassVar[bool] = False
-    trains: ClassVar[bool] = False
 
     def steps(self, clock: Clock) -> tuple[int, ...]:
         """Positions, counted from the run's start, at which the probe observes; clock.total is the run's length.
@@ -166,7 +163,6 @@ class RecalibratedAccuracy(Probe):
     """
 
     around_onsets: ClassVar[bool] = True
-    trains: ClassVar[bool] = True
     split: SplitName = "test"
     limit: Limit = "all"
     batches: int = Field(default=20, ge=1)

@@ -23,7 +23,6 @@ import torch
 from prunescope.base.errors import PrunescopeError
 from prunescope.base.reference import Moment
 from prunescope.base.state import TrainState, Weights
-from prunescope.training.background import Background
 from prunescope.training.engines.engine import Engine, Loop, Replica
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
@@ -65,11 +64,10 @@ class Member:
         *,
         probes: tuple[Probe, ...] = (),
         keep: tuple[Moment, ...] = (),
-        background: Background | None = None,
     ) -> None:
-        """Raises UsageError for probes and moments that are impossible in this run. background: see `Timeline`."""
+        """Raises UsageError for probes and moments that are impossible in this run."""
         self.program, self.progress = program, progress
-        self.timeline, self.stepper = Timeline(program, probes, keep, background), Stepper(program)
+        self.timeline, self.stepper = Timeline(program, probes, keep), Stepper(program)
         self.failure: PrunescopeError | None = None
         self._arrived = False
 

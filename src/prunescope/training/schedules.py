@@ -151,39 +151,6 @@ class Stretched(Schedule):
         return self.schedule.at(math.floor(step / factor), inner)
 
 
-class Replay(Schedule):
-    """One long run that goes through `schedule` once and then repeats its part from `start` on.
-
-    Position s >= T maps to start + (s - start) mod (T - start), with T steps in `length`. This is the learning rate of
-    iterative pruning with learning-rate rewinding to `start`, level after level.
-
-    schedule: the schedule of one cycle.
-    length: length of the schedule.
-    start: beginning of the part that repeats.
-
-    Source: Jin et al. 2022, section 5.1 (extended dense training); Renda et al. 2020 (rewinding).
-    """
-
-    schedule: SerializeAsAny[Schedule]
-    length: Duration
-    start: Duration
-
-    def at(self, step: int, clock: Clock) -> float:
-        """See `Schedule.at`; `start` must come before `length`, and `length` must fit into the run."""
-        length = clock.steps(self.length)
-        if not 1 <= length <= clock.total:
-            raise UsageError(f"a cycle of {self.length!r} is {length} steps, but {_length(clock)}; use 1 to all")
-        cycle = Clock(epoch_steps=clock.epoch_steps, total=length)
-        start = cycle.steps(self.start)
-        if start >= length:
-            raise UsageError(
-                f"start={self.start!r} is step {start} of a cycle of {length} steps, which leaves nothing to "
-                "replay; choose an earlier start"
-            )
-        position = step if step < length else start + (step - start) % (length - start)
-        return self.schedule.at(position, cycle)
-
-
 def _length(clock: Clock) -> str:
     return f"the schedule has {clock.total} steps ({clock.total / clock.epoch_steps:g} epochs)"
 

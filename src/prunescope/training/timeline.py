@@ -5,8 +5,6 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
-from functools import cached_property, partial
 
 import torch
 
@@ -18,9 +16,7 @@ from prunescope.base.steps import Clock
 from prunescope.base.streams import stream
 from prunescope.base.tree import Tree
 from prunescope.sparsity.structure import Structure
-from prunescope.tasks.task import Problem
 from prunescope.training import derivatives
-from prunescope.training.background import Background
 from prunescope.training.interventions.contract import applied, events_of
 from prunescope.training.interventions.intervention import memory_key
 from prunescope.training.loop import Program, Stepper
@@ -31,18 +27,9 @@ from prunescope.training.progress import Progress, Row
 class Timeline:
     """The events, probes and states to keep of one run, by position."""
 
-    def __init__(
-        self,
-        program: Program,
-        probes: tuple[Probe, ...],
-        keep: tuple[Moment, ...],
-        background: Background | None = None,
-    ) -> None:
-        """Converts all durations to steps. Raises UsageError for events and moments that the run does not have.
-
-        background: where probes observe while training continues; their rows are complete once it has been waited for.
-        """
-        self.program, self.probes, self._background = program, probes, background
+    def __init__(self, program: Program, probes: tuple[Probe, ...], keep: tuple[Moment, ...]) -> None:
+        """Converts all durations to steps. Raises UsageError for events and moments that the run does not have."""
+        self.program, self.probes = program, probes
         self.clock = Clock(program.clock.epoch_steps, program.steps)
         self.events = [events_of(value, self.clock) for value in program.interventions]
         for value in program.interventions:
@@ -56,12 +43,6 @@ class Timeline:
         self.stops = sorted({program.steps}.union(event_steps, kept_steps, *self.probe_steps.values()))
         self._next = 0
         self.onsets = {k for value in program.interventions for k in value.onsets(self.clock)}
-
-    @cached_property
-    def _probed_problem(self) -> Problem:
-        """The problem for probes; beside training it has its own network, whose tensors no engine exchanges."""
-        problem = self.program.problem
-        return replace(problem, model=problem.model.copy()) if self._background else problem
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -102,22 +83,18 @@ class Timeline:
         for probe in self.probes:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
-                row |= {"epoch": local / self.clock.epoch_steps}
-                if self._background is None or probe.trains:
-                    self._complete(row, probe, progress, self.program.problem)
-                else:
-                    self._background.do(partial(self._complete, row, probe, progress, self._probed_problem))
+                row |= {"epoch": local / self.clock.epoch_steps, **self._seen(probe, progress)}
                 traces[probe.id] = [*traces.get(probe.id, []), row]
         kept = {moment.id: state.weights for moment, k in self.keep if k == local and moment.when == phase}
         return progress.replace(kept=progress.kept | kept, traces=traces)
 
-    def _complete(self, row: Row, probe: Probe, progress: Progress, problem: Problem) -> None:
-        """Adds the columns of the probe to a row."""
+    def _seen(self, probe: Probe, progress: Progress) -> dict[str, float]:
+        """The columns of the probe."""
         mean = float(progress.running) / max(1, self.clock.into_epoch(progress.local))
-        state = progress.state
+        problem, state = self.program.problem, progress.state
         if problem.model.frozen:
             state = state.replace(weights=state.weights.with_frozen())
-        row |= probe.row(problem, state, mean)
+        return probe.row(problem, state, mean)
 
     def _due(self, probe: Probe, phase: Phase, local: int, early: bool) -> bool:
         steps = self.probe_steps[probe.id]

@@ -9,6 +9,7 @@ from made_up import NOISES, SMOKE, Made, bench_of, gains, named, outcome
 from prunescope.base.errors import UsageError
 from prunescope.papers.jin2022 import (
     across,
+    app_e,
     claims,
     classes,
     controls,
@@ -19,6 +20,7 @@ from prunescope.papers.jin2022 import (
     fig5,
     fig6,
     fig7,
+    leave_out,
     settings,
 )
 from prunescope.papers.jin2022.subgroups import subgroups
@@ -107,7 +109,7 @@ def test_the_exceptions_of_figure_5_are_claims_where_they_are_the_paper_s(name, 
     sub = subgroups(bench, SMOKE)
     results = Made(bench, error=gains(dict.fromkeys(NOISES, 5.0)))
     for other in NOISES[1:]:
-        for number, node in enumerate(sub.at_choice("pruned", other, "optimal")):
+        for number, node in enumerate(sub.differences("pruned", other, "optimal")):
             change = (top if other == noise else 1.0) + 0.01 * number
             results.values[node.id] = {"difference": np.linspace(0.0, change, sub.groups)}
     chosen = [claim for claim in fig5.exceptions(sub) if name != "resnet50" or claim.name.endswith(f"-{100 * noise:g}")]
@@ -263,3 +265,17 @@ def test_notes_name_what_is_proposed():
     assert any("5 % only" in note for note in settings.notes(SMOKE.replace(benchmark="lenet")))
     assert "never tried" in settings.words(SMOKE.replace(benchmark="resnet50"), "laptop")
     assert "never tried" not in settings.words(SMOKE.replace(benchmark="lenet"), "laptop")
+
+
+@pytest.mark.parametrize(("wrong", "said"), [([1, 2, 5], "reproduced"), ([0, 2, 5], "not judgeable at this scale")])
+def test_where_no_example_is_left_out_nothing_is_said_of_retraining(wrong, said):
+    bench = bench_of("lenet", noises=(0.0, 0.15))
+    made = Made(bench, error=gains({0.0: 0.0, 0.15: 2.0}))
+    case = leave_out.cases(bench, [0.15], (app_e.WRONG, app_e.NOISY, app_e.RANDOM))[0]
+    for replicate, count in enumerate(wrong):
+        right = np.arange(20) >= count
+        made.values[case.sparse_examples[replicate].id] = {"correct": right}
+        retrained = case.error(app_e.WRONG).nodes[replicate]
+        made.values[retrained.id] = {"error": 0.35 + 0.001 * replicate}
+    helps = named(app_e._claims(case), "removal-helps-15")
+    assert outcome(helps, made) == said

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data.augmentation import Augmentation, CropFlip, RandomResizedCrop
-from prunescope.tasks.data.source import InMemory, Normalization
+from prunescope.tasks.data.source import Normalization
 from prunescope.tasks.functional import constant
 
 
@@ -115,14 +115,6 @@ def test_ranges_that_descend_are_refused() -> None:
     for changes in ({"scale": (0.9, 0.1)}, {"scale": (0.1, 2.0)}, {"ratio": (2.0, 1.0)}):
         with pytest.raises(UsageError, match="ascend"):
             RandomResizedCrop(**changes)
-
-
-@pytest.mark.parametrize("augmentation", [CropFlip(fill=(0.0,)), RandomResizedCrop(size=6)])
-def test_batch_takes_then_changes(augmentation: CropFlip | RandomResizedCrop) -> None:
-    inputs = InMemory(images(10, 3, 8, 8))
-    index = torch.tensor([7, 1, 1])
-    direct = augmentation(inputs.take(index), seeded(5))
-    assert torch.equal(augmentation.batch(inputs, index, generator=seeded(5)), direct)
 
 
 class Inverted(Augmentation):

@@ -12,7 +12,6 @@ import torch
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data import library
-from prunescope.tasks.data.augmentation import RandomResizedCrop
 from prunescope.tasks.data.images import ImageFiles, image_folder
 
 Image = pytest.importorskip("PIL.Image")
@@ -56,23 +55,6 @@ def test_the_plain_view_without_resizing_is_the_centre_of_the_picture(pictures: 
 
 def test_resizing_keeps_the_aspect_ratio() -> None:
     assert loaded(resize=40, crop=33).take(torch.tensor([0])).shape == (1, 3, 33, 33)
-
-
-def test_random_crops_are_cut_from_the_whole_picture(pictures: Path) -> None:
-    inputs, crop = loaded(), RandomResizedCrop(size=8)
-    index = torch.tensor([1, 5, 1, 2])
-    batch = crop.batch(inputs, index, generator=torch.Generator().manual_seed(0))
-    draws = crop.draw(4, torch.Generator().manual_seed(0))
-    boxes = crop.boxes(draws.tries, 20, 30).tolist()
-    for position, (top, left, tall, wide), mirrored, result in zip(
-        index.tolist(), boxes, draws.flip, batch, strict=True
-    ):
-        picture = Image.open(inputs.paths[position])
-        cut = picture.crop((left, top, left + wide, top + tall)).resize((8, 8), Image.Resampling.BILINEAR)
-        raw = torch.from_numpy(np.array(cut)).permute(2, 0, 1)[None] / 255.0
-        expected = inputs.normalization(raw.clone())[0]
-        torch.testing.assert_close(result, expected.flip(2) if mirrored else expected)
-    assert len({tuple(box) for box in boxes}) == 4
 
 
 def test_worker_processes_decode_the_same_batch_in_the_same_order() -> None:

@@ -7,8 +7,7 @@ from torch import nn
 from prunescope.tasks.kernels import jit, products
 from prunescope.tasks.kernels.products import SparseLinear
 
-MAKINGS = ["torch", pytest.param("numba", marks=pytest.mark.skipif(not jit.available(), reason="no numba"))]
-makings = pytest.mark.parametrize("making", MAKINGS)
+pytestmark = pytest.mark.skipif(not jit.available(), reason="no numba")
 
 
 def drawn(*shape, seed=0):
@@ -44,13 +43,12 @@ MASKS = {
 }
 
 
-@makings
 @pytest.mark.parametrize("examples", [1, 3, 16, 17, 64, 128, 150, 300])
 @pytest.mark.parametrize("name", MASKS)
-def test_a_sparse_layer_and_its_gradients_are_those_of_the_dense_one(making, examples, name):
+def test_a_sparse_layer_and_its_gradients_are_those_of_the_dense_one(examples, name):
     mask = MASKS[name]
     layer = nn.Linear(mask.shape[1], mask.shape[0])
-    pattern = products.pattern_of(mask, making)
+    pattern = products.pattern_of(mask)
     sparse, dense = SparseLinear(layer, pattern), nn.Linear(mask.shape[1], mask.shape[0]).double()
     dense.weight.data, dense.bias.data = layer.weight.detach().double() * mask, layer.bias.detach().double()
     x, g = drawn(examples, mask.shape[1]), drawn(examples, mask.shape[0], seed=1)
@@ -67,21 +65,19 @@ def test_a_sparse_layer_and_its_gradients_are_those_of_the_dense_one(making, exa
     torch.testing.assert_close(found[2].double(), wanted[2], **close)
 
 
-@makings
-def test_a_layer_without_bias_with_more_axes(making):
+def test_a_layer_without_bias_with_more_axes():
     mask = random_mask(6, 8, 0.4)
     layer = nn.Linear(8, 6, bias=False)
     x = drawn(3, 5, 8)
-    found = SparseLinear(layer, products.pattern_of(mask, making))(x)
+    found = SparseLinear(layer, products.pattern_of(mask))(x)
     torch.testing.assert_close(found, x @ (layer.weight * mask).t(), rtol=1e-5, atol=1e-5)
 
 
-@makings
 @pytest.mark.parametrize("shape", [(5, 9), (5, 2, 9)])
-def test_what_comes_after_may_work_in_place(making, shape):
+def test_what_comes_after_may_work_in_place(shape):
     """As nn.ReLU(inplace=True) does in many classifiers."""
     mask, layer, x = random_mask(6, 9, 0.5), nn.Linear(9, 6), drawn(*shape)
-    sparse = SparseLinear(layer, products.pattern_of(mask, making))
+    sparse = SparseLinear(layer, products.pattern_of(mask))
     values = sparse.weight.detach().requires_grad_()
     sparse._parameters["weight"] = values
     weight = (layer.weight.detach().double() * mask).requires_grad_()
@@ -92,10 +88,9 @@ def test_what_comes_after_may_work_in_place(making, shape):
     torch.testing.assert_close(values.grad.double(), weight.grad[mask], rtol=1e-5, atol=1e-5)
 
 
-@makings
-def test_the_same_pattern_gives_the_same_bits(making):
+def test_the_same_pattern_gives_the_same_bits():
     mask, values, x = random_mask(50, 60, 0.2), None, drawn(60, 133)
-    pattern = products.pattern_of(mask, making)
+    pattern = products.pattern_of(mask)
     values, g = drawn(pattern.weights, seed=2), drawn(50, 133, seed=3)
     first, again = (products.forward(pattern, values, x.clone(), None) for _ in range(2))
     assert torch.equal(first, again)
@@ -103,11 +98,10 @@ def test_the_same_pattern_gives_the_same_bits(making):
     assert torch.equal(*slopes)
 
 
-@makings
-def test_what_is_not_a_number_stays_one(making):
+def test_what_is_not_a_number_stays_one():
     """A diverging run is known by it."""
     mask = random_mask(10, 10, 0.5)
-    pattern = products.pattern_of(mask, making)
+    pattern = products.pattern_of(mask)
     values = drawn(pattern.weights)
     values[3] = float("nan")
     assert products.forward(pattern, values, drawn(10, 20), None).isnan().any()
@@ -115,13 +109,12 @@ def test_what_is_not_a_number_stays_one(making):
 
 def test_packing_and_unpacking_are_inverse_and_leave_others_alone():
     mask, full, other = random_mask(9, 11, 0.3), drawn(9, 11), drawn(9, 11, seed=1)
-    pattern = products.pattern_of(mask, "torch")
+    pattern = products.pattern_of(mask)
     assert torch.equal(pattern.unpack(pattern.pack(full)), full * mask)
     assert torch.equal(pattern.unpack(pattern.pack(full), other), torch.where(mask, full, other))
     assert pattern.leaves_out(full) and not pattern.leaves_out(full * mask)
 
 
-@pytest.mark.skipif(not jit.available(), reason="no numba")
 @pytest.mark.parametrize("examples", [1, 15, 16, 40])
 def test_gathered_columns_are_the_examples(examples):
     data = drawn(100, 23)

@@ -28,11 +28,14 @@ Panels = Mapping[str, Sequence[str]]
 class Settings(ps.Value):
     """What is compared.
 
-    mild, judged: exponents of the density at which claims look: where pruning costs nothing, where methods differ.
+    ground: network, data and training.
+    mild: exponent of the density, 0.8^mild, at which pruning is said to cost nothing.
+    judged: exponent of the density at which methods are compared.
     margin: percentage points of test error that count as nothing.
-    period: between two exchanges of weights of SET and RigL.
-    batches: that SNIP and GraSP see.
-    rounds: of SynFlow and of SNIP in rounds, which is run if `iterative`.
+    period: training between two exchanges of weights, of SET and RigL.
+    batches: training batches behind the scores of SNIP and GraSP.
+    rounds: of scoring and pruning, of SynFlow and of iterative SNIP.
+    iterative: whether SNIP in rounds is run, too.
     """
 
     ground: Ground

@@ -16,11 +16,13 @@ EXPONENTS = (2, 4, 6, 8, 10, 12, 14, 20, 26)
 class Ground(Changed):
     """A benchmark, what is different from it, and how much of it is run.
 
+    benchmark: network, data and training; "standard" elsewhere stands for what it has.
     hidden: widths of a fully connected network's hidden layers.
     noises: shares of wrong training labels.
-    exponents: the densities are 0.8^exponent, ascending, without the dense network.
-    epochs: of every run.
-    share: of the training images.
+    exponents: one network for each, of density 0.8^exponent, ascending; the dense network is always run.
+    replicates: runs of each network, each with its own seed.
+    epochs: length of every run.
+    share: part of the training images.
     """
 
     benchmark: Name = "lenet"

@@ -23,7 +23,10 @@ X = "mean_stability"
 
 
 class Settings(v2020_fig3.Settings):
-    """How much is run, and which parts: Table C1, Figures C1 and C2, Figure C3."""
+    """How much is run, and which parts.
+
+    parts: C1 (Table C1), C2 (Figures C1 and C2), C3 (Figure C3).
+    """
 
     parts: tuple[Part, ...] = Field(default=("C1", "C2", "C3"), min_length=1)
 

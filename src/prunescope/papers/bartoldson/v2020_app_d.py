@@ -18,7 +18,10 @@ SAVED = {"which": "all", "reentry": "saved", "normalization_follows": True}
 
 
 class Settings(EventSize):
-    """How much is run, and for how many training batches filters stay at zero, ascending."""
+    """How much is run, and for how long filters stay at zero.
+
+    batches: training batches for which they do, one arm each, ascending.
+    """
 
     batches: Ascending[Count] = Field(default=(89, 630, 1220, 2480), min_length=1)
 

@@ -23,7 +23,10 @@ Name = Literal["VGG11", "ResNet18"]
 
 
 class Settings(EventSize):
-    """How much is run, and of which networks."""
+    """How much is run.
+
+    networks: which of the figure's networks.
+    """
 
     networks: Distinct[Name] = Field(default=("VGG11", "ResNet18"), min_length=1)
 

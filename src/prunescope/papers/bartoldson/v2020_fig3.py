@@ -26,7 +26,10 @@ BASELINE = ps.Near(85.2, 0.5)
 
 
 class Settings(EventSize):
-    """How much is run, and with which periods: epochs of the full schedule between events, ascending."""
+    """How much is run.
+
+    periods: epochs of the full schedule between two pruning events, one arm each, ascending.
+    """
 
     periods: Ascending[Count] = Field(default=(4, 20, 40, 60, 100, 200, 300), min_length=2)
 

@@ -31,7 +31,10 @@ NETWORKS: Mapping[str, tuple[Group, float, float]] = {
 
 
 class Settings(EventSize):
-    """How much is run, and of which networks."""
+    """How much is run.
+
+    networks: which of the figure's networks.
+    """
 
     networks: Distinct[Name] = Field(default=("ResNet18", "ResNet20", "ResNet56"), min_length=1)
 

@@ -18,8 +18,9 @@ PLACE = "Bartoldson et al. 2020, section 3.3 and Figure 5"
 
 
 class Settings(EventSize):
-    """How much is run, and for how many training batches noise lasts, ascending.
+    """How much is run.
 
+    batches: training batches for which noise lasts, one arm each, ascending.
     test_batches: batches of a test pass, during which the authors' code adds Gaussian noise too; see `NoiseUnits`.
     """
 

@@ -20,7 +20,10 @@ PLACE = "Bartoldson et al. 2020, section 2, which says that pruning is p = 0 and
 
 
 class Settings(EventSize):
-    """How much is run, and with which probabilities of being there, ascending; 0 is pruning and is always run."""
+    """How much is run.
+
+    keep: probabilities with which a unit is there, one arm each, ascending; 0, which is pruning, is always run.
+    """
 
     keep: Ascending[Annotated[float, Field(gt=0, lt=1)]] = Field(default=(0.1, 0.5), min_length=1)
 

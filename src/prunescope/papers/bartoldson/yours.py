@@ -42,7 +42,8 @@ class Settings(Own):
     layers: which layers lose how much when; positions are durations from the start of training. "*" stands for every
         layer with units that is not named, which is also what a network other than the default one gets. Other
         `epochs` alone stretch them.
-    targets: an arm each, beside no pruning.
+    score: of units, by which the largest or smallest are pruned.
+    targets: which units are pruned, one arm each, beside no pruning.
     allow_idle_events: whether a layer may have more events than units.
     test_limit, train_limit: examples that accuracy is measured on after every epoch.
     recalibration: training batches behind BatchNorm statistics estimated anew around events; 0 leaves that out.

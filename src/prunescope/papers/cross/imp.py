@@ -49,7 +49,7 @@ OfLevel = Callable[[Benchmark, Arm, float, int], ps.Quantity]
 class Settings(column.Settings):
     """Those of jin2022/column, of which the most label noise is looked at.
 
-    early_level: at which a measure is to say how good the optimum will be.
+    early_level: level whose measures are to predict the test error at the optimum.
     """
 
     early_level: int = Field(default=3, ge=1)
@@ -170,16 +170,11 @@ def _over_levels(bench: Benchmark, noise: float, curves: Mapping[str, ps.Quantit
         yield ps.Claim(claim, f"At {at}, {says}.", quantity, MORE, place=PLACE)
 
 
-def at_random(bench: Benchmark, noise: float, level: int) -> list[ps.Recipe]:
-    """Networks with as many weights as a level, at random places from the beginning, trained once."""
-    masks = bernoulli(bench.keeps**level, exclude=bench.prune.exclude)
-    return [p.recipe.replace(interventions=masks) for p in bench.row("dense", noise, 0)]
-
-
 def fitted_at_random(bench: Benchmark, noise: float, level: int) -> ps.Quantity:
-    """Share of the noisy labels that they fit, percent."""
-    wrong = ps.column(map(risk_on_train, at_random(bench, noise, level)), "noisy_error")
-    return wrong.map(fit, unit=FITTED)
+    """Share of the noisy labels, percent, that networks with as many weights as a level, at random places, fit."""
+    masks = bernoulli(bench.keeps**level, exclude=bench.prune.exclude)
+    runs = [point.recipe.replace(interventions=masks) for point in bench.row("dense", noise, 0)]
+    return ps.column(map(risk_on_train, runs), "noisy_error").map(fit, unit=FITTED)
 
 
 def fit(wrong: Numbers) -> Numbers:

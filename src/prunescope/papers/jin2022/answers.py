@@ -70,12 +70,6 @@ def changed(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity
     return ps.each(_apart, outputs(bench, "dense", noise, 0), outputs(bench, arm, noise, level), unit="%")
 
 
-def _by_seed(bench: Benchmark, noise: float) -> ps.Quantity:
-    """The same of the dense network of the next replicate."""
-    dense = outputs(bench, "dense", noise, 0)
-    return ps.each(_apart, dense, [*dense[1:], dense[0]], unit="%")
-
-
 def _apart(one: Values, other: Values) -> float:
     return 100 * float((_read(one).prediction != _read(other).prediction).mean())
 
@@ -93,8 +87,9 @@ def _over_levels(
         arms = [arm for arm in ALL if noise in bench.noises_of(arm)]
         rows += [level_rows(bench, arm, noise, panel | {"arm": LABELS[arm]}, **{y: of}) for arm in arms]
         if seed and bench.replicates > 1:
-            x = {"weights_remaining": remaining(bench, "dense", noise, 0)}
-            rows.append(ps.Rows(panel | {"arm": SEED}, x | {y: _by_seed(bench, noise)}))
+            dense, x = outputs(bench, "dense", noise, 0), remaining(bench, "dense", noise, 0)
+            next_one = ps.each(_apart, dense, [*dense[1:], dense[0]], unit="%")
+            rows.append(ps.Rows(panel | {"arm": SEED}, {"weights_remaining": x, y: next_one}))
     plot = ps.Lines("weights_remaining", y, series="arm", references=(SEED,), **OVER_SPARSITY)
     return ps.Figure(name, title, caption=caption, rows=rows, plot=plot)
 

@@ -42,14 +42,15 @@ def _claims(case: LeaveOut) -> Iterator[ps.Claim]:
     end, row = ("", "removal-helps") if at_optimum else ("-highest-improving", "removal-helps-at-another-level")
     says = partial(Says(bench, noise, at=case.panel, end=f"-{100 * noise:g}{end}"), statement=row)
     wrong, noisy, random = (case.error(keep) for keep in (WRONG, NOISY, RANDOM))
+    needs = (case.judgeable, case.errs)
     left, place = "a dense network trained without what the sparse one gets wrong", "section 4 and App. E"
 
     text = f"{left} has a lower test error than one trained on everything"
-    yield says("removal-helps", dense(bench, noise) - wrong, MORE, text, case.judgeable, place=place)
+    yield says("removal-helps", dense(bench, noise) - wrong, MORE, text, *needs, place=place)
 
     gap, place = wrong - best(bench, "pruned", noise), f"{place} (the margin is proposed here)"
     text = f"{left} errs as often as the optimally sparse one, {AS_CLOSE}"
-    yield says("removal-is-like-pruning", of_dense(gap, bench, noise), SAME, text, case.judgeable, place=place)
+    yield says("removal-is-like-pruning", of_dense(gap, bench, noise), SAME, text, *needs, place=place)
 
     place = "proposed here: the best that giving examples up can do"
     text = (
@@ -57,8 +58,8 @@ def _claims(case: LeaveOut) -> Iterator[ps.Claim]:
         + AS_CLOSE
     )
     gap = of_dense(wrong - noisy, bench, noise)
-    yield says("as-good-as-without-noise", gap, SAME, text, case.judgeable, place=place)
+    yield says("as-good-as-without-noise", gap, SAME, text, *needs, place=place)
 
     text = "leaving out as many examples at random leaves a higher test error"
     place = "proposed here: the control that the claim needs"
-    yield says("not-any-removal", random - wrong, MORE, text, case.judgeable, place=place)
+    yield says("not-any-removal", random - wrong, MORE, text, *needs, place=place)

@@ -37,12 +37,18 @@ PAIRS = "Feldman and Zhang 2020, section 3 (with thousands of networks; the comp
 
 
 class Settings(ps.Value):
-    """What is trained; others as in `Size`.
+    """What is trained.
 
+    benchmark: network, data and training.
     noise: share of wrong labels beside none.
+    replicates: runs of the dense and pruned networks, each with its own seed.
     models: networks trained on random subsets, for each noise level and replicate.
     left_out: share of the training examples that each of them lacks.
     share: of the data set's training examples that take part.
+    epochs: length of every level.
+    levels: pruning steps; each removes 20 % of the remaining weights.
+    ensemble: networks behind an EL2N score.
+    groups: of equally many examples, by EL2N.
     looks: how often an example is looked at for forgetting events.
     """
 

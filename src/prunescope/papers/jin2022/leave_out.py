@@ -108,6 +108,12 @@ class LeaveOut:
         """A sparse network is picked: what the dense one gets wrong means nothing."""
         return is_sparse(self.bench, self.noise, rule=self.rule)
 
+    @property
+    def errs(self) -> ps.Precondition:
+        """The sparse network gets training examples wrong: else none are left out, and retrained is the dense one."""
+        wrong = ps.arrays(self.sparse_examples, "correct").map(lambda right: (1 - right).sum(axis=1), unit="examples")
+        return ps.Precondition("there are training examples that the sparse network gets wrong", wrong, at_least=1)
+
     def worsens(self, share: float) -> ps.Precondition:
         """The loss of the share of the examples that pruning worsens most rises on average."""
 

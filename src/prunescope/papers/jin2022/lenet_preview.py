@@ -24,9 +24,12 @@ FIGURE = "Figures 1, 3 and 6, the benchmark LeNet-300-100 on MNIST"
 class Settings(ps.Value):
     """What the preview runs.
 
-    levels, extended_levels: of pruning and of extended training; the latter changes little after the first few.
-    epochs: of every level.
-    share: of MNIST's training images used.
+    noise: share of wrong training labels, beside none.
+    replicates: runs of each arm, each with its own seed.
+    levels: pruning steps.
+    extended_levels: replays of extended training, which changes little after the first few.
+    epochs: length of every level.
+    share: part of MNIST's training images.
     """
 
     noise: float = Field(default=0.15, gt=0, lt=1)

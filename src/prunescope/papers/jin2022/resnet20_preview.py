@@ -34,10 +34,11 @@ PAPER_LEVELS = 8
 class Settings(ps.Value):
     """What the preview runs.
 
-    levels: of pruning; 8 reach 83.22 % sparsity, the highest at which the paper's ResNet-20 still improves.
-    epochs: of the full schedule; drops and the rewind shrink with it.
-    images: of CIFAR-10's training images.
-    scale: of every width; 1 is the paper's.
+    replicates: chains of pruning, each with its own seed.
+    levels: pruning steps; 8 reach 83.22 % sparsity, the highest at which the paper's ResNet-20 still improves.
+    epochs: length of every level, the paper's full schedule shrunk to it with its drops and rewind.
+    images: how many of CIFAR-10's training images.
+    scale: factor on every width; 1 is the paper's.
     """
 
     replicates: int = Field(default=1, ge=1)

@@ -67,9 +67,9 @@ class Changed(ps.Value):
 class Training(Changed):
     """What is different from the benchmark's own training, levels included.
 
-    rewind: epoch, of those of a level, where every level starts again.
-    early: the epoch when EL2N is measured, likewise.
-    fraction: of the remaining weights that a level removes.
+    rewind: epoch of a level, from which every next level starts again.
+    early: epoch of a level, when EL2N is measured.
+    fraction: part of the remaining weights that a level removes.
     allow_collapse: whether a layer may lose its last weight; otherwise the chain ends there.
     """
 
@@ -86,15 +86,17 @@ class Size(Training):
     noises: shares of wrong training labels, ascending from 0.
     controls: those of them, 0 included, at which the controls are run: extended training, narrower networks, leave-out,
         other algorithms.
-    levels, width_levels: steps of 20 %, of pruning as `fraction` says.
-    extended_levels: replays of extended training, one number a control, never more than levels.
-    epochs: of every level.
-    share: of the training images.
+    replicates: runs of each arm, each with its own seed.
+    levels: pruning steps; each removes `fraction` of the remaining weights.
+    extended_levels: replays of extended training, one number for each of `controls`, never more than `levels`.
+    width_levels: narrower dense networks, each with as many weights as the pruned network of its level.
+    epochs: length of every level.
+    share: part of the training images.
     ensemble: networks behind an EL2N score.
     validation: training examples held out; with any, optima are selected on them instead of on the test set.
-    groups: of examples, by EL2N.
-    left_out: share of the examples in leave-out experiments.
-    score: by which examples are put into groups.
+    groups: of equally many examples, by score.
+    left_out: share of the examples that leave-out experiments leave out.
+    score: of examples, by which they are put into groups.
     """
 
     benchmark: Name

@@ -19,7 +19,13 @@ Curves = Mapping[int, Mapping[float, Networks]]
 
 
 class Settings(ps.Value):
-    """What is compared. dimensions: of a patch, ascending; everything else is the same. keeps: descending."""
+    """What is compared.
+
+    setting: network, data and training.
+    dimensions: numbers a patch, one curve each, ascending; all else is as in `setting`.
+    keeps: shares of the weights that remain, descending.
+    replicates: runs of each network, each with its own seed.
+    """
 
     setting: Setting = Setting()
     dimensions: tuple[int, ...] = Field(default=(300, 500, 800, 1300), min_length=2)

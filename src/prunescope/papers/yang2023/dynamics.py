@@ -20,7 +20,13 @@ FIGURE = "the analysis behind the abstract's statements (recalled)"
 
 
 class Settings(ps.Value):
-    """What is followed. keeps: one panel each; mild: where signal should win the race, against the dense network."""
+    """What is followed.
+
+    setting: network, data and training.
+    keeps: shares of the weights that remain, one panel each, descending.
+    mild: one of `keeps`, at which signal should win the race, against the dense network.
+    replicates: runs of each network, each with its own seed.
+    """
 
     setting: Setting = Setting()
     keeps: tuple[Keep, ...] = Field(default=(1.0, 0.2, 0.02), min_length=1)

@@ -27,9 +27,15 @@ SIMULATION = Setting(
 
 
 class Settings(ps.Value):
-    """What is run. keeps: shares of the weights that stay; noises: of the first and second panel.
+    """What is run.
 
-    mild: where pruning helps. most: up to where it does no harm. over: beyond.
+    setting: network, data and training.
+    noises: standard deviation of a noise coordinate, in the first and in the second panel.
+    keeps: shares of the weights that remain, descending.
+    mild: one of `keeps`, at which pruning helps.
+    most: one of `keeps`, down to which it does no harm.
+    over: one of `keeps`, at which it harms.
+    replicates: runs of each network, each with its own seed.
     """
 
     setting: Setting = SIMULATION

@@ -31,7 +31,11 @@ GUESSING = "guessing"
 
 
 class Settings(ps.Value):
-    """What the study runs. high: takes most of the time; null leaves it out.
+    """What the study runs.
+
+    noisy: the regime in which the dense network memorizes.
+    theory: the regime nearest to the assumptions of the paper.
+    high: the regime of many dimensions, which takes most of the time; null leaves it out.
 
     More classes: `-s noisy.setting.classes=4 -s noisy.setting.noise=0.2`.
     """

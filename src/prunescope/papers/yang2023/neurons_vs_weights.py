@@ -16,7 +16,13 @@ COST = {"smoke": "3 seconds", "laptop": "1 minute", "paper": "2 minutes"}
 
 
 class Settings(ps.Value):
-    """What is compared. sizes: shares of the weights that remain, 1 among them; judged: the one of the claims."""
+    """What is compared.
+
+    setting: network, data and training.
+    sizes: shares of the weights that remain, 1 among them.
+    judged: the one of them that claims are about.
+    replicates: runs of each network, each with its own seed.
+    """
 
     setting: Setting = Setting()
     sizes: tuple[Keep, ...] = (1.0, 0.5, 0.2, 0.1, 0.04)

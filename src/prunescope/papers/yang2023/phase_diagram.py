@@ -20,7 +20,14 @@ AGREEMENT = 80.0
 
 
 class Settings(ps.Value):
-    """What is mapped. setting: noise and width are those of the map over the other. steps of the axes: as listed."""
+    """What is mapped.
+
+    setting: network, data and training; the map over noises has its width, the one over widths its noise.
+    keeps: shares of the weights that remain, one axis of both maps.
+    noises: standard deviations of a noise coordinate, the other axis of the first.
+    widths: neurons a class, the other axis of the second.
+    replicates: runs of each cell, each with its own seed.
+    """
 
     setting: Setting = Setting(most_steps=4000)
     keeps: tuple[Keep, ...] = Field(min_length=2)

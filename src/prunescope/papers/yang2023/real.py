@@ -33,7 +33,9 @@ RECALLED = {"lenet": 79.0, "vgg16": 36.0}
 class Settings(ps.Value):
     """What is run, and where claims look. The numbers are proposed here.
 
-    mild, over: exponents of the density, fixed beforehand.
+    ground: network, data and training.
+    mild: exponent of the density, 0.8^mild, at which pruning is said to help; fixed beforehand.
+    over: exponent of the density at which pruning is said to harm; fixed beforehand.
     margin: percentage points of test error that count as nothing.
     tolerance: percentage points of error that a network may lose beside its dense one, or one standard deviation of
         dense networks if that is more, before it is said to suffer.

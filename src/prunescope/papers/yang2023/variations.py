@@ -16,7 +16,11 @@ COST = {"smoke": "5 seconds", "laptop": "10 minutes", "paper": "20 minutes"}
 
 
 class Settings(ps.Value):
-    """What is varied: the number of classes, and the kind of signal, whose `over` is only where its curve ends."""
+    """What is varied.
+
+    classes: a regime with another number of classes.
+    dense_signal: a regime with signals that use all coordinates; its `over` is only where its curve ends.
+    """
 
     classes: Arm = CLASSES
     dense_signal: Arm = DENSE_SIGNAL

@@ -7,7 +7,6 @@ is done with a run that resumes (`workbench.py`).
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +16,6 @@ from prunescope.base.state import TrainState, Weights
 from prunescope.runs.machine.engines import LOOP, EngineSetting
 from prunescope.runs.store.codec import Nested, from_bytes, to_bytes
 from prunescope.runs.store.store import Store
-from prunescope.training.background import Background
 from prunescope.training.progress import Progress
 
 
@@ -49,7 +47,6 @@ class Checkpointer:
         beat: Callable[[int], bool],
         *,
         setting: EngineSetting = LOOP,
-        background: Background | None = None,
     ) -> None:
         """Starts to count.
 
@@ -57,10 +54,9 @@ class Checkpointer:
         every: seconds between checkpoints.
         beat: gets the steps done so far; False stops the run.
         setting: how the run is trained.
-        background: a thread that stores checkpoints while training goes on.
         """
         self.store, self.run, self.watched, self.every, self.beat = store, run, watched, every, beat
-        self.setting, self.background = setting, background
+        self.setting = setting
         self.began = self.saved = self._counted = time.monotonic()
         self.spent = 0.0  # seconds of work: before a resume, and counted by `share`
         self.stopped = False
@@ -91,26 +87,11 @@ class Checkpointer:
         return time.monotonic() - self.began
 
     def save(self) -> None:
-        """Stores a checkpoint, if the run has moved. Raises Lost where something failed beside training."""
-        if self.latest is None:
-            return
-        checkpoint = Checkpoint(self.latest, self.watched, self.seconds(), self.setting)
-        store = partial(save_checkpoint, self.store, self.run, checkpoint)
-        if self.background is None:
-            store()
-        else:
-            self.background.do(store)
-        self.saved = time.monotonic()
-
-    def save_now(self) -> None:
-        """The same, and it is stored when this returns."""
-        self.save()
-        self.settle()
-
-    def settle(self) -> None:
-        """Waits until all work beside training is done. Raises Lost."""
-        if self.background is not None:
-            self.background.wait()
+        """Stores a checkpoint, if the run has moved."""
+        if self.latest is not None:
+            checkpoint = Checkpoint(self.latest, self.watched, self.seconds(), self.setting)
+            save_checkpoint(self.store, self.run, checkpoint)
+            self.saved = time.monotonic()
 
 
 def save_checkpoint(store: Store, run: str, checkpoint: Checkpoint) -> None:

@@ -63,8 +63,8 @@ def ensure(
 
     workers: processes to use; 1 works in this process. By default one a core, on a GPU one, and 1 for less work than
         other processes need to begin.
-    engine: "loop", "lean" or "compiled", how runs are trained; by default lean on a CPU, on a GPU the fastest there is;
-        or a setting that was recorded, with its products.
+    engine: "loop" or "lean", how runs are trained; by default lean on a CPU, on a GPU the fastest there is; or a
+        setting that was recorded, with its products.
     stack: most runs that train in one program, fewer where memory or the network does not admit so many; by default as
         many as is fastest.
     display: what shows how far the work is; by default bars in a notebook and on a terminal, nothing elsewhere.

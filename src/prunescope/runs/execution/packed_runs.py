@@ -9,7 +9,7 @@ waits until another one leaves the program.
 """
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +25,6 @@ from prunescope.runs.machine.memory import DoesNotFit, out_of_memory
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import Lease, acquire, holder
 from prunescope.runs.store.plan import Job
-from prunescope.training.background import Background
 from prunescope.training.run import Member, train_together
 
 
@@ -52,9 +51,8 @@ def train_pack(bench: Workbench, pack: Pack, beat: Callable[[str, int], bool], t
 
     beat: gets a run's id and its steps done so far; False stops the work.
     """
-    beside = closing(Background(bench.device)) if bench.overlap else nullcontext()
-    with one_thread(), beside as background:
-        return _PackTraining(bench, pack, beat, tell, background).run()
+    with one_thread():
+        return _PackTraining(bench, pack, beat, tell).run()
 
 
 class _PackTraining:
@@ -66,9 +64,8 @@ class _PackTraining:
         pack: Pack,
         beat: Callable[[str, int], bool],
         tell: Callable[[Message], None],
-        background: Background | None,
     ) -> None:
-        self.bench, self.beat, self.tell, self.background = bench, beat, tell, background
+        self.bench, self.beat, self.tell = bench, beat, tell
         self.setting = bench.setting.replace(stack=pack.size, way=pack.way)
         self.waiting = list(pack.jobs)
         self.runs: list[PackedRun] = []
@@ -81,7 +78,7 @@ class _PackTraining:
                 self._train()
             except (KeyboardInterrupt, Stopped) as problem:
                 for run in _under_way(self.runs):
-                    run.checkpointer.save_now()
+                    run.checkpointer.save()
                 if isinstance(problem, Stopped):
                     return False
                 raise
@@ -115,9 +112,7 @@ class _PackTraining:
             if (message := self.bench.stored_since(job)) is not None:
                 self.tell(message)
                 return
-            member, checkpointer = self.bench.member(
-                job, lambda steps: self.beat(job.id, steps), setting=self.setting, background=self.background
-            )
+            member, checkpointer = self.bench.member(job, lambda steps: self.beat(job.id, steps), setting=self.setting)
             self.runs.append(PackedRun(job, lease, member, checkpointer))
             cleanup.pop_all()  # the run keeps its lease
 
@@ -138,7 +133,7 @@ class _PackTraining:
             rest = _under_way(part)
             if len(rest) < 2:
                 for run in rest:
-                    run.checkpointer.save_now()
+                    run.checkpointer.save()
                     self._end(run, Message.of_error(run.job.id, shortage, self.bench.store))
                 continue
             half = len(rest) // 2

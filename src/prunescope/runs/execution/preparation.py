@@ -13,7 +13,7 @@ from prunescope.base.errors import UsageError
 from prunescope.runs.execution.workbench import CHECKPOINT_SECONDS, Workbench
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.machine.devices import device_named
-from prunescope.runs.machine.engines import LOOP, EngineOption, EngineSetting, engine_named
+from prunescope.runs.machine.engines import LOOP, EngineSetting, engine_named
 from prunescope.runs.machine.inspections import inspections, slow_notes
 from prunescope.runs.machine.pack_sizes import packing
 from prunescope.runs.machine.packing import Packing
@@ -77,27 +77,22 @@ def prepare(
     """Looks at the networks, measures what is not known of this machine, and chooses engine and packs unless given.
 
     workers: as `workers_for` takes it; by default 1 for less work than worker processes need to begin.
-    engine: "loop", "lean", "compiled", or a recorded setting. "compiled" is priced as "lean" is: compiling every kind
-        of run to price it takes minutes. With an engine one run trains at a time unless `stack` says otherwise.
+    engine: "loop", "lean", or a recorded setting; one run trains at a time then, unless `stack` says otherwise.
     stack: runs in one program; fewer where memory or the network does not admit so many.
 
-    Raises UsageError for a device or an engine that this machine does not have, for stacks of a compiled network, and
-    for networks, losses and data that cannot be used as they are, a last batch of one example among them; CodeChanged
-    for code that is not the stored runs'.
+    Raises UsageError for a device or an engine that this machine does not have, and for networks, losses and data that
+    cannot be used as they are, a last batch of one example among them; CodeChanged for code that is not the stored
+    runs'.
     """
-    if engine == "compiled" and stack not in (None, 1):
-        raise UsageError(f"engine 'compiled' trains one run at a time, not stack={stack}; leave one of the two out")
     if engine is not None and stack is None:
         stack = 1
     looks = inspections(plan, store)
     make = partial(Workbench, store, device=device_named(device), checkpoint_seconds=checkpoint_seconds)
     bench = _bench(plan, make, engine)
-    uncompiled = bench.setting.replace(kernels=bench.setting.kernels.replace(compiled=False))
-    priced = make(setting=uncompiled) if uncompiled != bench.setting else bench
-    price = Prices(priced)
+    price = Prices(bench)
     alone = prices(plan, price)
     count = 1 if workers is None and sum(alone.values()) < START_SECONDS else workers_for(plan, workers, device)
-    packs = packing(plan, alone, priced, workers=count, stack=stack)
+    packs = packing(plan, alone, bench, workers=count, stack=stack)
     return Prepared(plan, looks, bench, price, packs, alone, packs.seconds(plan, alone), count)
 
 
@@ -121,23 +116,21 @@ def _bench(plan: Plan, make: Callable[..., Workbench], engine: str | EngineSetti
     On a CPU "lean" does what "loop" does with fewer copies, so that only the order in which images lie is chosen, by
     the price of all the work: pixel by pixel is faster for narrow convolutions and may not be for wide ones.
 
-    On a GPU four are compared by price: "loop", "lean", "lean" with images pixel by pixel, and "recorded".
-
-    "compiled" is never chosen unasked: it takes half a minute for every network.
+    On a GPU three are compared by price: "loop", "lean", and "lean" with images pixel by pixel.
 
     make: makes a workbench of a setting.
     """
     if isinstance(engine, EngineSetting):
         return make(setting=engine)
-    lean = make(setting=EngineSetting(engine="lean"))
-    name = None if engine is None else engine_named(engine, lean.device)
-    if name == "loop":
+    if engine is not None and engine_named(engine) == "loop":
         return make(setting=LOOP)
-    fastest = _on_cpu(plan, lean, make) if lean.device == "cpu" else _on_gpu(plan, lean, make, name)
-    if name != "compiled":
-        return fastest
-    setting = fastest.setting
-    return make(setting=setting.replace(kernels=setting.kernels.replace(compiled=True)))
+    lean = make(setting=EngineSetting(engine="lean"))
+    if lean.device == "cpu":
+        return _on_cpu(plan, lean, make)
+    if engine is not None:
+        return lean
+    channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
+    return _cheapest(plan, [make(setting=LOOP), lean, channels_last])
 
 
 def _on_cpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench]) -> Workbench:
@@ -157,15 +150,6 @@ def _has_images(recipe: Recipe, bench: Workbench, kernels: Kernels) -> bool:
         return suits_channels_last(bench.model(recipe).template(train=False), kernels.least)
     except Exception:  # the user's network; the run meets this, too
         return False
-
-
-def _on_gpu(plan: Plan, lean: Workbench, make: Callable[..., Workbench], name: EngineOption | None) -> Workbench:
-    if name == "lean":
-        return lean
-    channels_last = make(setting=EngineSetting(engine="lean", kernels=Kernels(channels_last=True)))
-    if name is not None:
-        return _cheapest(plan, [lean, channels_last])
-    return _cheapest(plan, [make(setting=LOOP), lean, channels_last, make(setting=EngineSetting(engine="recorded"))])
 
 
 def _cheapest(plan: Plan, benches: Sequence[Workbench]) -> Workbench:

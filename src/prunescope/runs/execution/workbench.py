@@ -25,7 +25,6 @@ from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.store.plan import Job
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.training.background import Background
 from prunescope.training.progress import Progress
 from prunescope.training.run import Member
 
@@ -48,29 +47,22 @@ class Workbench(Loader):
         device: str = "cpu",
         checkpoint_seconds: float = CHECKPOINT_SECONDS,
         setting: EngineSetting = LOOP,
-        overlap: bool | None = None,
     ) -> None:
         """Loads nothing yet; makes a GPU the current one.
 
         checkpoint_seconds: how much work of a run a kill may lose.
         setting: how new runs are trained.
-        overlap: whether checkpoints are stored, and probes look, while training goes on; by default on a GPU only,
-            since a worker on a CPU has one core.
         """
         super().__init__(store, device=device, setting=setting)
         self.checkpoint_seconds = checkpoint_seconds
-        self.overlap = device != "cpu" if overlap is None else overlap
 
     # -- runs
 
-    def member(
-        self, job: Job, beat: Callable[[int], bool], *, setting: EngineSetting, background: Background | None
-    ) -> tuple[Member, Checkpointer]:
+    def member(self, job: Job, beat: Callable[[int], bool], *, setting: EngineSetting) -> tuple[Member, Checkpointer]:
         """A run that is ready to train, and what stores its checkpoints. A stored checkpoint is where it goes on.
 
         beat: gets the steps done so far; False stops the run after a checkpoint.
         setting: how it is trained if it is new; a checkpoint keeps the setting it was made with.
-        background: a thread for what is done beside training, if this bench has them overlap.
         """
         recipe = job.recipe
         program = self.program(recipe)
@@ -81,12 +73,11 @@ class Workbench(Loader):
             self.checkpoint_seconds,
             beat,
             setting=self._setting(recipe, setting),
-            background=background,
         )
         progress = self._resume(checkpointer) or self.start(recipe, program)
         program = with_kernels(program, checkpointer.setting.kernels)
         progress = progress_on(progress, self.device)
-        return Member(program, progress, probes=job.probes, keep=job.moments, background=background), checkpointer
+        return Member(program, progress, probes=job.probes, keep=job.moments), checkpointer
 
     def _setting(self, recipe: Recipe, new: EngineSetting) -> EngineSetting:
         """How a run is trained: a stored one of which a part is missing as it was then, others as `new`."""
@@ -110,7 +101,6 @@ class Workbench(Loader):
 
     def finish(self, recipe: Recipe, member: Member, checkpointer: Checkpointer) -> None:
         """Stores a run that has ended. Raises UsageError for a moment that it did not reach."""
-        checkpointer.settle()
         # A probe that had nothing to see has an empty trace, or it would be looked for again and again.
         traces = {probe.id: member.progress.traces.get(probe.id, []) for probe in member.timeline.probes}
         progress = member.progress.replace(traces=traces)

@@ -88,7 +88,7 @@ def _no_device(name: str) -> str:
 
 
 def make_current(device: str) -> None:
-    """Makes a GPU the one that torch uses for memory, streams, recordings and waiting where no device is named."""
+    """Makes a GPU the one that torch uses for memory and waiting where no device is named."""
     gpu = torch.device(device)
     if gpu.type == "cuda" and gpu.index is not None:
         torch.cuda.set_device(gpu)

@@ -6,23 +6,20 @@ from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.value import Value
-from prunescope.tasks.kernels import compiling, jit
+from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.training.engines.engine import Engine, Loop
 from prunescope.training.engines.inplace import InPlace
 from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Method
 
-EngineName = Literal["loop", "lean", "recorded"]
-EngineOption = Literal["loop", "lean", "compiled"]
-"""What a user can ask for: "compiled" is "lean" with `Kernels.compiled`."""
+EngineName = Literal["loop", "lean"]
 
 
 class EngineSetting(Value):
     """How runs are trained: never part of an id; a run that is resumed keeps the setting it began with.
 
-    engine: "loop" is the reference; "lean" works in place; "recorded" replays the steps of one run that a GPU has
-        recorded, and is "lean" where they cannot be recorded.
+    engine: "loop" is the reference; "lean" works in place.
     kernels: the products that "lean" and evaluations use.
     stack: most runs that train in one program; 1 trains each by itself, as `engine` does those that cannot be stacked.
     way: how a network is applied to all runs of a program, if it admits that way.
@@ -44,7 +41,7 @@ class EngineSetting(Value):
         kernels, products = self.kernels, "dense products"
         if kernels.sparse != "none" and kernels.train_below > 0:
             products = f"sparse products ({kernels.sparse}) below a density of {kernels.train_below:g}"
-        return f"engine {self.engine}, with {products}{', convolutional networks compiled' * kernels.compiled}"
+        return f"engine {self.engine}, with {products}"
 
     def on(self, device: str) -> "EngineSetting":
         """The part of the setting that this device uses."""
@@ -53,8 +50,7 @@ class EngineSetting(Value):
     def available(self, device: str) -> bool:
         """Whether this machine has on a device everything that the setting names."""
         kernels = self.kernels.on(device)
-        needs_numba = kernels.sparse == "numba" or kernels.by_hand
-        return (jit.available() or not needs_numba) and (compiling.available(device) or not kernels.compiled)
+        return jit.available() or not (kernels.sparse == "numba" or kernels.by_hand)
 
 
 LOOP = EngineSetting()
@@ -64,15 +60,11 @@ LOOP = EngineSetting()
 def engine_of(setting: EngineSetting) -> Engine:
     """The engine that a setting names."""
     alone: Engine = Loop() if setting.engine == "loop" else InPlace()
-    if setting.engine == "recorded":
-        alone = Stack(size=1, otherwise=alone, only_recorded=True)
     return Stack(size=setting.stack, method=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
-def engine_named(name: str, device: str = "cpu") -> EngineOption:
-    """The engine called `name`. Raises UsageError for one that this machine does not have, naming those that it has."""
-    options = [option for option in get_args(EngineOption) if option != "compiled" or compiling.available(device)]
-    if name not in options:
-        need = "; 'compiled' needs a C++ compiler (for CUDA: triton)" if name == "compiled" else ""
-        raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(options)}{need}")
-    return cast(EngineOption, name)
+def engine_named(name: str) -> EngineName:
+    """The engine called `name`. Raises UsageError for one that is not there, naming those that are."""
+    if name not in (options := get_args(EngineName)):
+        raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(options)}")
+    return cast(EngineName, name)

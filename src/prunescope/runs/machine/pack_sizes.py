@@ -156,7 +156,7 @@ def measure(loader: Loader, recipe: Recipe, way: Method | None = None) -> Worth:
     with one_thread():
         pair = _members(loader, recipe, 2)
         alone = _step(engine_of(loader.setting), pair[:1], loader.device)
-        ways = [way] if way else [w for w in ways_on(loader.device) if how(pair[0].replica, w).name == w]
+        ways = [way] if way else [w for w in METHODS if how(pair[0].replica, w).name == w]
         if not ways:
             return Worth(alone, alone, 0)
         try:
@@ -199,11 +199,6 @@ def bytes_of_data(loader: Loader, recipes: Sequence[Recipe]) -> int:
     return sum(len(x) * x.take(first_row).nbytes for x in (arrays.train_x, arrays.test_x))
 
 
-def ways_on(device: str) -> list[Method]:
-    """The ways that are worth trying on a device: only a GPU runs several programs of one process at a time."""
-    return [way for way in METHODS if way != "streams" or device != "cpu"]
-
-
 def _members(loader: Loader, recipe: Recipe, count: int) -> list[Member]:
     """A run so many times where its first step begins; one that starts from another run, from fresh weights."""
     if not isinstance(recipe.start, Fresh):
@@ -224,7 +219,6 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
     members can take as long as a hundred steps.
     """
     replicas, free = [member.replica for member in members], min(member.steps_until_due for member in members)
-    # On a GPU the fewest are enough for a recording, so that making it counts as what comes before.
     few, many, most = (min(count, free) for count in ((2, 8, 256) if device == "cpu" else (8, 32, 1024)))
 
     def seconds(count: int) -> float:

@@ -235,8 +235,7 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
         weights = _masked(fresh_weights(program.problem.model, 0, loader.device), density)
         start, engine = begin(program, weights, 0), engine_of(loader.setting)
         replica = Replica(Stepper(program), start.state, start.running, 0)
-        # A GPU's recording is made in the first steps, which are left out.
-        [replica] = engine.advance([replica], 1 if loader.device == "cpu" else 8)
+        [replica] = engine.advance([replica], 1 if loader.device == "cpu" else 8)  # libraries choose their kernels
         paces: list[float] = []
         chunk, began = 1, time.perf_counter()
         while len(paces) < 3 or (time.perf_counter() - began < CALIBRATION_SECONDS and len(paces) < 10):

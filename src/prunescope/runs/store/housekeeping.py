@@ -16,7 +16,7 @@ from prunescope.runs.graph.nodes import Measured, closure
 from prunescope.runs.store import codec, sealed
 from prunescope.runs.store.lease import dead, held
 from prunescope.runs.store.local import LocalStorage
-from prunescope.runs.store.store import Store
+from prunescope.runs.store.store import Store, file_name
 
 MANY = 8
 """How many candidates a message about an ambiguous id lists."""
@@ -58,10 +58,10 @@ def lineage(store: Store, run: str) -> list[dict[str, Any]]:
 # -- pins
 
 
-def pin(store: Store, name: str, nodes: Iterable[Value]) -> None:
-    """Makes `gc` keep the nodes and everything they need; a name replaces what it pinned before."""
-    needed = closure(nodes).values()
-    store.pin(name, [node.id for node in needed if isinstance(node, Run | Measured)])
+def pin(store: Store, name: str, nodes: Iterable[Value], *, more: bool = False) -> None:
+    """Makes `gc` keep the nodes and everything they need; a name replaces what it pinned before, or pins more."""
+    needed = [node.id for node in closure(nodes).values() if isinstance(node, Run | Measured)]
+    store.pin(name, [*needed, *(store.pins().get(file_name(name), ()) if more else ())])
 
 
 def check_pin(store: Store, name: str) -> None:

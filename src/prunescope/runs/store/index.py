@@ -1,19 +1,14 @@
 """A listing of all stored runs that answers at once.
 
-An SQLite file in the user's cache folder, one for every store and machine, so that no two machines ever share one. It
-repeats what the manifests say and nothing else: it may be deleted at any time. Who reads a thousand manifests or more
-leaves a pack of what they say in the store, so that the next machine has one object to read and not a thousand.
+Packs of what manifests say lie in the store: whoever reads a hundred that are in none leaves one, so that the next has
+one object to read and not a hundred. They repeat what manifests say and nothing else, and may be deleted at any time.
 """
 
 import contextlib
-import os
-import platform
-import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 from prunescope.base.digest import text_digest
@@ -23,7 +18,7 @@ from prunescope.runs.store.storage import AT_ONCE
 from prunescope.runs.store.store import Store
 
 VERSION = 2
-PACK = 1000
+PACK = 100
 """Manifests that make a pack."""
 
 Shown = Callable[[Sequence[list[str]]], Iterable[list[str]]]
@@ -58,87 +53,38 @@ class StoredRun:
     changed: str
 
 
-COLUMNS = tuple(field.name for field in fields(StoredRun))
 KINDS = [field.type if isinstance(field.type, type) else str for field in fields(StoredRun)]
 
 
-def cache_file(store: Store) -> Path:
-    """The listing of a store on this machine, in $PRUNESCOPE_CACHE or the user's cache folder."""
-    import pooch
-
-    folder = os.environ.get("PRUNESCOPE_CACHE") or pooch.os_cache("prunescope")
-    return Path(folder).expanduser() / "listings" / f"{text_digest(f'{platform.node()} {store.url}')}.sqlite"
-
-
 def listing(store: Store, shown: Shown = iter) -> list[StoredRun]:
-    """All stored runs, the last finished first; reads only the manifests of runs that are new.
+    """All stored runs, the last finished first; reads only the manifests of runs that are in no pack.
 
-    shown: passes the ids of these on, a thousand at a time, and may show how far they are.
+    shown: passes the ids of these on, a hundred at a time, and may show how far they are.
     """
-    path = cache_file(store)
-    for _ in range(2):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            return _listing(store, str(path), shown)
-        except (sqlite3.OperationalError, OSError):
-            break  # the file cannot be written: list without it
-        except sqlite3.DatabaseError:
-            path.unlink(missing_ok=True)
-    return _listing(store, ":memory:", shown)
-
-
-def _listing(store: Store, path: str, shown: Shown) -> list[StoredRun]:
-    with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as database:
-        with database:
-            _prepare(database)
-            _synchronize(database, store, shown)
-        others = ", ".join(name for name in COLUMNS if name not in ("id", "level"))
-        rows = list(database.execute(f"SELECT id, parent, {others} FROM runs ORDER BY finished DESC, id DESC"))
-    levels = _levels({run: parent for run, parent, *_ in rows})
-    before = COLUMNS.index("level") - 1
-    lines = ([run, *facts[:before], levels[run], *facts[before:]] for run, _, *facts in rows)
-    return [StoredRun(*line) for line in lines]
-
-
-def _prepare(database: sqlite3.Connection) -> None:
-    if database.execute("PRAGMA user_version").fetchone()[0] != VERSION:
-        database.execute("DROP TABLE IF EXISTS runs")
-        database.execute(f"PRAGMA user_version={VERSION}")
-    others = ", ".join(COLUMNS[1:])
-    database.execute(f"CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, {others})")
-
-
-def _synchronize(database: sqlite3.Connection, store: Store, shown: Shown) -> None:
-    """Adds what is new or has other files than before, and forgets what is gone."""
     sizes, changes = _folders(store)
-    # What is damaged is read again: it may have been out of reach for a moment, or for us only.
-    known = dict(database.execute("SELECT id, CASE status WHEN 'damaged' THEN '' ELSE changed END FROM runs"))
-    database.executemany("DELETE FROM runs WHERE id = ?", [(run,) for run in known.keys() - sizes.keys()])
-    new = {run for run in sizes if known.get(run) != changes[run]}
-    marks = ", ".join("?" * len(COLUMNS))
-    insert = f"INSERT OR REPLACE INTO runs VALUES ({marks})"
-    if len(new) >= PACK:
-        packed = {row.id: row for row in _packed(store) if row.id in new and row.changed == changes[row.id]}
-        database.executemany(insert, map(astuple, packed.values()))
-        new -= packed.keys()
-    runs = sorted(new)
+    rows = {row.id: row for row in _packed(store) if changes.get(row.id) == row.changed}
+    new = sorted(sizes.keys() - rows.keys())
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for some in shown([runs[k : k + PACK] for k in range(0, len(runs), PACK)]):
+        for some in shown([new[k : k + PACK] for k in range(0, len(new), PACK)]):
             read = list(pool.map(lambda run: _row(store, run, sizes[run], changes[run]), some))
-            database.executemany(insert, map(astuple, read))
+            rows |= {row.id: row for row in read}
             if len(read) == PACK:
+                # What is damaged is read again: it may have been out of reach for a moment, or for us only.
                 _pack(store, [row for row in read if row.status != "damaged"])
+    levels = _levels({run: row.parent for run, row in rows.items()})
+    ordered = sorted(rows.values(), key=lambda row: (row.finished, row.id), reverse=True)
+    return [replace(row, level=levels[row.id]) for row in ordered]
 
 
 def _pack(store: Store, rows: Iterable[StoredRun]) -> None:
-    """Leaves the rows for other machines, where the store can be written to."""
+    """Leaves the rows for whoever lists the store next, where it can be written to."""
     content = sealed.record_bytes({"version": VERSION, "rows": [astuple(row) for row in rows]})
     with contextlib.suppress(StoreError):
         store.storage.create(f"listings/{text_digest(content.decode())}.json", content, durable=False)
 
 
 def _packed(store: Store) -> Iterator[StoredRun]:
-    """The rows that other machines left; what is damaged, out of reach or of another version is left out."""
+    """The rows that were left; what is damaged, out of reach or of another version is left out."""
     with contextlib.suppress(StoreError), ThreadPoolExecutor(AT_ONCE) as pool:
         for rows in pool.map(partial(_rows, store), [entry.key for entry in store.storage.entries("listings")]):
             yield from rows
@@ -153,7 +99,7 @@ def _rows(store: Store, key: str) -> list[StoredRun]:
 
 
 def _can_be(row: list[Any]) -> bool:
-    """Whether a row has the types of a run that is not damaged, and only what SQLite can hold."""
+    """Whether a row has the types of a run that is not damaged, and texts and numbers that can be shown."""
     if [type(value) for value in row] != KINDS or row[1] not in ("done", "failed", "given"):
         return False
     return all(value.isprintable() if isinstance(value, str) else abs(value) < 2**63 for value in row)

@@ -7,7 +7,7 @@ normalization (`source`).
 import math
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, NamedTuple, Protocol, Self, runtime_checkable
+from typing import Annotated, ClassVar, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +17,6 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import seeded
 from prunescope.base.value import Value
-from prunescope.tasks.data.source import Inputs
 from prunescope.tasks.functional import constant
 
 _TRIES = 10
@@ -26,7 +25,7 @@ _TRIES = 10
 class Augmentation(Value):
     """A random change of images that keeps their labels."""
 
-    shortcuts: ClassVar[Mapping[str, str]] = {"apply_to_runs": "__call__", "batch": "__call__"}
+    shortcuts: ClassVar[Mapping[str, str]] = {"apply_to_runs": "__call__"}
 
     @abstractmethod
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -55,10 +54,6 @@ class Augmentation(Value):
         generators: one for each run.
         """
         return torch.stack([self.changed(images, draws) for images, draws in zip(x, generators, strict=True)])
-
-    def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
-        """The examples at `index` (int64 [B]), changed; a crop may be made while decoding."""
-        return self.changed(inputs.take(index), generator)
 
 
 class CropFlip(Augmentation):
@@ -141,8 +136,8 @@ class RandomResizedCrop(Augmentation):
     flip: whether images are mirrored.
 
     Source: Szegedy et al. 2015; the ranges are those of OpenLTH (Frankle) for ImageNet, used by Jin et al. 2022.
-    Differs from the source: a decoded batch is resized without antialiasing. Image files are cropped from the
-    original while decoding, with antialiasing, as in the source (see `batch`).
+    Differs from the source: resized without antialiasing; of image files the view that is not augmented is cropped (see
+    `ImageFiles`), not the original.
     """
 
     size: int = Field(default=224, ge=1)
@@ -179,12 +174,6 @@ class RandomResizedCrop(Augmentation):
         )
         return F.grid_sample(x, grid.to(x.dtype), mode="bilinear", padding_mode="border", align_corners=False)
 
-    def batch(self, inputs: Inputs, index: Tensor, *, generator: torch.Generator) -> Tensor:
-        """The examples at `index`, [B, C, size, size]; image files are cropped while decoding."""
-        if isinstance(inputs, CroppedInputs):
-            return inputs.take_cropped(index, self, self.draw(len(index), generator))
-        return super().batch(inputs, index, generator=generator)
-
     def draw(self, count: int, generator: torch.Generator) -> CropDraws:
         """The randomness for `count` images."""
         tries = torch.rand(count, _TRIES, 4, generator=generator, device=generator.device, dtype=torch.float64)
@@ -215,14 +204,6 @@ class RandomResizedCrop(Augmentation):
         tall = min(height, max(1, round(width / low)))
         wide = min(width, max(1, round(height * high)))
         return (height - tall) // 2, (width - wide) // 2, tall, wide
-
-
-@runtime_checkable
-class CroppedInputs(Protocol):
-    """Inputs that can crop the original image before they resize it."""
-
-    def take_cropped(self, index: Tensor, crop: RandomResizedCrop, draws: CropDraws) -> Tensor:
-        """Random resized crops of the examples at `index`, normalized: float32 [B, C, size, size]."""
 
 
 def _send(draws: Tensor, device: torch.device) -> Tensor:

@@ -1,17 +1,16 @@
 """Folders of image files with a subfolder for each class: ImageNet, or the user's own pictures.
 
 Belongs here: listing, decoding in worker processes, the view of an image that is not augmented. Does not
-belong here: random crops (`augmentation`), which choose a rectangle that is decoded here.
+belong here: random crops (`augmentation`), which are cut from that view.
 
 A batch is decoded when it is taken, so images are never all in memory.
 """
 
 import multiprocessing
 import os
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,7 +22,6 @@ from torch import Tensor
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.base.value import text_digest
-from prunescope.tasks.data.augmentation import CropDraws, RandomResizedCrop
 from prunescope.tasks.data.cifar import IMAGENET
 from prunescope.tasks.data.files import folder
 from prunescope.tasks.data.library import LINKS, SHORT
@@ -69,26 +67,12 @@ class ImageFiles:
 
         Raises DataError if a file cannot be decoded.
         """
-        jobs = [(self.paths[position], self.resize, self.crop) for position in index.tolist()]
-        return self._batch(_central_view, jobs)
-
-    def take_cropped(self, index: Tensor, crop: RandomResizedCrop, draws: CropDraws) -> Tensor:
-        """Random resized crops of the whole originals at `index`, normalized: float32 [B, 3, size, size].
-
-        Raises DataError if a file cannot be decoded.
-        """
-        tries, flips = draws.tries.cpu().numpy(), draws.flip.tolist()
-        rows = zip(index.tolist(), tries, flips, strict=True)
-        return self._batch(_random_view, [(self.paths[position], crop, row, flip) for position, row, flip in rows])
-
-    def _batch(self, decode: Callable[..., Pixels], jobs: list[tuple[Any, ...]]) -> Tensor:
-        """The images of all jobs, in their order, normalized on the device."""
-        arguments = zip(*jobs, strict=True)
+        view = partial(_central_view, resize=self.resize, crop=self.crop)
+        paths = [self.paths[position] for position in index.tolist()]
         if self.workers:
-            chunk = max(1, len(jobs) // (4 * self.workers))
-            images = self._pool.map(decode, *arguments, chunksize=chunk)
+            images = self._pool.map(view, paths, chunksize=max(1, len(paths) // (4 * self.workers)))
         else:
-            images = map(decode, *arguments)
+            images = map(view, paths)
         pixels = torch.from_numpy(np.stack(list(images))).to(self.device).permute(0, 3, 1, 2)
         return self.normalization(pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255.0))
 
@@ -234,16 +218,6 @@ def _central_view(path: str, resize: int, crop: int) -> Pixels:
     left, top = round((width - crop) / 2), round((height - crop) / 2)
     resized = image.resize((width, height), _pillow().Resampling.BILINEAR)
     return np.asarray(resized.crop((left, top, left + crop, top + crop)))
-
-
-def _random_view(path: str, crop: RandomResizedCrop, tries: npt.NDArray[np.float64], flip: bool) -> Pixels:
-    """uint8 [size, size, 3]: the rectangle of this image that the draws choose, resized and mirrored if `flip`."""
-    image = _open(path)
-    boxes = crop.boxes(torch.from_numpy(tries)[None], image.height, image.width)
-    top, left, high, wide = boxes[0].tolist()
-    box = (left, top, left + wide, top + high)
-    pixels = np.asarray(image.crop(box).resize((crop.size, crop.size), _pillow().Resampling.BILINEAR))
-    return pixels[:, ::-1] if flip else pixels
 
 
 def _open(path: str) -> Any:

@@ -17,6 +17,8 @@ from prunescope.tasks.data.source import Arrays, Content, Made
 class Signal(Value):
     """One fixed vector for each class: strength * e_k, with e_k the k-th coordinate axis.
 
+    strength: its length.
+
     Source: Yang et al. 2023, definition of the data (recalled).
     """
 

@@ -1,12 +1,11 @@
 """Products with a matrix of which few weights are kept, and their gradients.
 
-Belongs here: the pattern of a mask, products over it in two makings (own loops, and torch's), and the layer that
-computes by them. Does not belong here: which layers are exchanged for it (`specialized.py`).
+Belongs here: the pattern of a mask, products over it by own loops, and the layer that computes by them. Does not belong
+here: which layers are exchanged for it (`specialized.py`), the loops (`mlp_kernels.py`).
 
 Examples are columns: X [in, B], Y [out, B], both contiguous float32 on a CPU.
 """
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -19,7 +18,6 @@ from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from prunescope.tasks.kernels import mlp_kernels
-from prunescope.tasks.kernels.kernel_config import Sparse
 
 Index = NDArray[np.uint32]
 
@@ -46,7 +44,6 @@ class Pattern:
     columns: the weights by input.
     order: int32 [nnz], the number in `index` of each weight of `columns`.
     live: int32, the inputs that have weights.
-    making: what computes the products.
     """
 
     shape: tuple[int, int]
@@ -55,7 +52,6 @@ class Pattern:
     columns: Rows
     order: Tensor
     live: Tensor
-    making: Sparse
 
     @property
     def weights(self) -> int:
@@ -79,15 +75,15 @@ class Pattern:
 _KNOWN: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
 
 
-def pattern_of(mask: Tensor, making: Sparse) -> Pattern:
+def pattern_of(mask: Tensor) -> Pattern:
     """The pattern of a mask, bool [out, in]; that of a mask seen before is not made again."""
-    pattern: Pattern | None = _KNOWN[mask] if mask in _KNOWN else None  # noqa: SIM401
-    if pattern is None or pattern.making != making:
-        pattern = _KNOWN[mask] = _pattern_of(mask, making)
+    if mask not in _KNOWN:
+        _KNOWN[mask] = _pattern_of(mask)
+    pattern: Pattern = _KNOWN[mask]
     return pattern
 
 
-def _pattern_of(mask: Tensor, making: Sparse) -> Pattern:
+def _pattern_of(mask: Tensor) -> Pattern:
     flat = mask.reshape(-1)
     number = (flat.cumsum(0, dtype=torch.int64) - 1).view(mask.shape)
     across = mask.t()
@@ -99,7 +95,6 @@ def _pattern_of(mask: Tensor, making: Sparse) -> Pattern:
         columns=_rows(across),
         order=order,
         live=mask.any(0).nonzero().view(-1).to(torch.int32),
-        making=making,
     )
 
 
@@ -111,20 +106,17 @@ def _rows(mask: Tensor) -> Rows:
 
 def forward(pattern: Pattern, values: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
     """W X + bias, [out, B]; values: the weights [nnz]."""
-    return _product(pattern.making, pattern.rows, pattern.shape, values, x, bias)
+    return _product(pattern.rows, pattern.shape, values, x, bias)
 
 
 def input_gradient(pattern: Pattern, values: Tensor, g: Tensor) -> Tensor:
     """W^T G, [in, B]."""
     transposed = pattern.shape[1], pattern.shape[0]
-    return _product(pattern.making, pattern.columns, transposed, values.index_select(0, pattern.order), g, None)
+    return _product(pattern.columns, transposed, values.index_select(0, pattern.order), g, None)
 
 
 def weight_gradient(pattern: Pattern, g: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
     """(G X^T)[kept], [nnz], and the sum of G over examples, [out]."""
-    if pattern.making == "torch":
-        zero = _csr(pattern.rows, pattern.shape, torch.zeros(pattern.weights))
-        return torch.sparse.sampled_addmm(zero, g, x.t()).values(), g.sum(1)
     slope, bias = torch.zeros(pattern.weights), torch.zeros(len(g))
     descend(pattern, g, x, slope, bias, shrinkage=0.0, lr=-1.0)
     return slope, bias
@@ -163,23 +155,12 @@ def unsigned(index: Tensor) -> Index:
     return array
 
 
-def _product(
-    making: Sparse, rows: Rows, shape: tuple[int, int], values: Tensor, x: Tensor, bias: Tensor | None
-) -> Tensor:
-    if making == "torch":
-        y = torch.mm(_csr(rows, shape, values), x)
-        return y if bias is None else y.add_(bias.unsqueeze(1))
+def _product(rows: Rows, shape: tuple[int, int], values: Tensor, x: Tensor, bias: Tensor | None) -> Tensor:
     y = torch.empty(shape[0], x.shape[1])
     onto = torch.zeros(shape[0]) if bias is None else bias.detach()
     arrays = (part.numpy() for part in (values.detach(), onto, x, y))
     mlp_kernels.spread(*rows.arrays, *arrays, False)
     return y
-
-
-def _csr(rows: Rows, shape: tuple[int, int], values: Tensor) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
-        return torch.sparse_csr_tensor(rows.ptr, rows.col, values, shape, check_invariants=False)
 
 
 class SparseLinear(nn.Module):

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from prunescope.base.tree import Masks, Tree
 from prunescope.tasks.data.source import InMemory, Inputs
 from prunescope.tasks.functional import Place, fill, places_of
-from prunescope.tasks.kernels.compiling import Pass
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of
 from prunescope.tasks.model import Model
@@ -30,14 +29,12 @@ class Specialized:
 
     patterns: of those weights of which only the kept values [nnz] are held, by name.
     format: in which order the numbers of images and filters lie in memory.
-    compiled: what computes a training pass of this module, if something else than its own code does.
     columns: whether images are laid out as columns also for a first layer that reads all of them.
     """
 
     module: nn.Module
     patterns: dict[str, Pattern] = field(default_factory=dict)
     format: torch.memory_format = torch.contiguous_format
-    compiled: Pass | None = None
     columns: bool = False
     places: list[Place] = field(init=False)
     _read: dict[int, tuple[Inputs, Columns | None]] = field(default_factory=dict, init=False)
@@ -102,7 +99,7 @@ class Specialized:
         while layers and type(layers[0]) is nn.Flatten and (layers[0].start_dim, layers[0].end_dim) == (1, -1):
             layers.pop(0)
         layer = layers[0] if layers else None
-        if isinstance(layer, SparseLinear) and layer.pattern.making == "numba":
+        if isinstance(layer, SparseLinear):
             return layer.pattern.shape[1], layer.pattern.live
         if self.columns and isinstance(layer, nn.Linear):
             width = layer.weight.shape[1]
@@ -122,16 +119,14 @@ def specialized(
     module = model.template(train=train)
     # Looked for before anything is copied: copying a large network costs more than evaluating it on a few examples.
     sparse = _sparse(module, params, free, kernels, train)
-    images = (kernels.channels_last or kernels.compiled) and suits_channels_last(module, kernels.least)
+    images = kernels.channels_last and suits_channels_last(module, kernels.least)
     if not sparse and not images:
         return unspecialized(model, train=train)
-    patterns = {name: pattern_of(free[name], kernels.sparse) for name in sparse}
+    patterns = {name: pattern_of(free[name]) for name in sparse}
     made = _exchanged(module, patterns, kernels)
     check = _exchanged(model.template(train=False), patterns, kernels) if train else made
     if not _agrees(model, check, params, buffers, probe):
         return unspecialized(model, train=train)
-    if train and kernels.compiled and not sparse:
-        made.compiled = model.compiled
     return made
 
 

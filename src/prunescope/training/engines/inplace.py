@@ -22,7 +22,7 @@ from prunescope.tasks.kernels.specialized import Specialized, specialized, unspe
 from prunescope.training.engines.engine import Replica, diverged, needed, observed
 from prunescope.training.engines.mlp import BoundMlp, Mlp, mlp_of
 from prunescope.training.engines.mlp_layers import Descent
-from prunescope.training.engines.working_set import WorkingSet, confirmed, gradients
+from prunescope.training.engines.working_set import WorkingSet, gradients
 from prunescope.training.loop import Stepper
 
 
@@ -152,7 +152,7 @@ def _made(stepper: Stepper, state: TrainState) -> Specialized:
     problem = program.problem
     # What other products there are is float32's; where numbers lie, and which are there, is any precision's.
     kernels = problem.kernels if program.precision == "float32" else problem.kernels.layout
-    made = specialized(
+    return specialized(
         problem.model,
         weights.params,
         weights.buffers,
@@ -161,9 +161,6 @@ def _made(stepper: Stepper, state: TrainState) -> Specialized:
         train=True,
         probe=problem.train.inputs.take(problem.train.index[:2]),
     )
-    if made.compiled and not confirmed(stepper, made, state):
-        made.compiled = None
-    return made
 
 
 def _mlp(stepper: Stepper, network: Specialized, state: TrainState) -> Mlp | None:

@@ -38,7 +38,7 @@ class Mlp:
                 self.patterns[name] = layer.pattern
             elif layer.weight.numel() < least:
                 # Own loops over all weights: torch's products of so few cost more to call than to compute.
-                self.patterns[name] = pattern_of(torch.ones_like(layer.weight, dtype=torch.bool), "numba")
+                self.patterns[name] = pattern_of(torch.ones_like(layer.weight, dtype=torch.bool))
 
 
 class BoundMlp:

@@ -8,7 +8,7 @@ batch size and the number of examples. Each equals itself alone but for rounding
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -17,8 +17,6 @@ from torch import Tensor
 from prunescope.tasks.kernels.jit import compiled_for
 from prunescope.training.engines.engine import Engine, Loop, Replica, diverged
 from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
-from prunescope.training.engines.stacked.recorded import Recorded, recordable
-from prunescope.training.engines.stacked.side_by_side import Streams, join, on
 from prunescope.training.engines.stacked.working import Stacked
 from prunescope.training.loop import Stepper
 
@@ -30,57 +28,31 @@ class Stack:
     method: how a network is applied to all of them, if it admits that; else in the other method.
     otherwise: takes the replicas that cannot be stacked, because an intervention looks at outputs during training or
         the network does not give the same in a stack as alone.
-    only_recorded: whether it takes those, too, whose steps cannot be recorded.
     """
 
-    def __init__(
-        self, *, size: int = 32, method: Method = "layers", otherwise: Engine | None = None, only_recorded: bool = False
-    ) -> None:
+    def __init__(self, *, size: int = 32, method: Method = "layers", otherwise: Engine | None = None) -> None:
         self.size, self.method, self.otherwise = size, method, otherwise or Loop()
-        self.only_recorded = only_recorded
         self._works: list[Stacked] = []
-        self._streams = Streams()
 
     def advance(self, replicas: Sequence[Replica], steps: int) -> list[Replica]:
         """See `Engine.advance`."""
         moved: dict[Stepper, Replica] = {}
         self._works, kept = [], self._still_good(replicas)
         rest = [replica for replica in replicas if not any(replica.stepper in work.steppers for work in kept)]
-        groups = self._groups(rest)
-        several = len(kept) + len(groups) > 1
-        for members in groups:
+        for members in self._groups(rest):
             chosen = how(members[0], self.method)
-            work = self._begun(members, chosen, kept, several=several) if chosen.method else None
-            if work is None or (self.only_recorded and work.recorded is None):
+            if chosen.method is None:
                 for replica in self.otherwise.advance(members, steps):
                     moved[replica.stepper] = replica
             else:
-                kept.append(work)
+                kept.append(_stacked(members, chosen))
         by_stepper = {replica.stepper: replica for replica in replicas}
-        under_way = [Advance([by_stepper[stepper] for stepper in work.steppers], work) for work in kept]
-        try:
-            for advance in under_way:
-                with on(advance.work.stream):
-                    advance.take(steps)
-        finally:  # where memory did not suffice, too: what is let go of now is still in use
-            join(work.stream for work in kept)
-        for advance in under_way:
-            for replica in advance.settled(steps):
-                moved[replica.stepper] = replica.replace(members=len(advance.replicas))
+        for work in kept:
+            members = [by_stepper[stepper] for stepper in work.steppers]
+            for replica in Advance(members, work).take(steps):
+                moved[replica.stepper] = replica.replace(members=len(members))
         self._works = [work for work in kept if work.steppers]
         return [moved[replica.stepper] for replica in replicas]
-
-    def _begun(
-        self, members: Sequence[Replica], chosen: Admitted, others: Sequence[Stacked], *, several: bool
-    ) -> Stacked:
-        """A new program. others: those that have their streams; several: whether there will be more than one."""
-        work = _stacked(members, chosen)
-        work.room = self._most(chosen)
-        work.recorded = Recorded(work, record=work.on_gpu).step if recordable(work) else None
-        if several:
-            taken = [other.stream for other in others]
-            work.stream = self._streams.choose(members[0].running.device, taken)
-        return work
 
     def _still_good(self, replicas: Sequence[Replica]) -> list[Stacked]:
         """The programs of the last call that can go on as they are; none if fewer would do."""
@@ -90,11 +62,8 @@ class Stack:
             for work in self._works
             if all(states.get(stepper) is state for stepper, state in zip(work.steppers, work.handed, strict=True))
         ]
-        members, room = sum(len(work.steppers) for work in good), sum(work.room for work in good)
+        members, room = sum(len(work.steppers) for work in good), self.size * len(good)
         return good if len(good) <= 1 + len(replicas) // self.size or 2 * members > room else []
-
-    def _most(self, chosen: Admitted) -> int:
-        return 1 if chosen.name == "streams" else self.size
 
     def _groups(self, replicas: Sequence[Replica]) -> list[list[Replica]]:
         """The replicas that stand together, those of like density side by side."""
@@ -105,7 +74,7 @@ class Stack:
         for members in groups.values():
             members.sort(key=lambda replica: replica.state.weights.sparsity)
             # Equal parts: 33 members of at most 32 are 17 and 16.
-            count = -(-len(members) // self._most(how(members[0], self.method)))
+            count = -(-len(members) // self.size)
             bounds = [len(members) * part // count for part in range(count + 1)]
             parts += [members[a:b] for a, b in pairwise(bounds)]
         return parts
@@ -194,12 +163,10 @@ class Advance:
         self.moved: dict[int, Replica] = {}
         self.losses: list[tuple[tuple[int, ...], Tensor]] = []
 
-    def take(self, steps: int) -> None:
-        """Takes so many steps; on a GPU they may still be under way when this returns."""
-        if self.work.recorded is not None:
-            self._play(steps, self.work.recorded)
-        else:
-            self._walk(steps)
+    def take(self, steps: int) -> list[Replica]:
+        """The replicas after so many steps, or where they ended or failed."""
+        self._walk(steps)
+        return self._settled(steps)
 
     def _walk(self, steps: int) -> None:
         watched = any(stop.watches for stop in self.stops)
@@ -216,14 +183,6 @@ class Advance:
             self.losses.append((self.rows, values))
             for row in reversed(leaving):
                 self._drop(row)
-
-    def _play(self, steps: int, recorded: Callable[[Tensor], Tensor]) -> None:
-        """Steps that nothing on the host decides about."""
-        table = torch.tensor([self._rates(done) for done in range(steps)], device=self.running.device)
-        for done in range(steps):
-            values = recorded(table[done])
-            self.running = self._running(values, done)
-            self.losses.append((self.rows, values))
 
     def _leaving(self, losses: list[float], done: int) -> list[int]:
         """The members that go no step further, and where they stay."""
@@ -254,16 +213,13 @@ class Advance:
 
     def _rate(self, done: int) -> float | Tensor:
         """The learning rate: one number where the members share it, else [R]."""
-        rates = self._rates(done)
-        return rates[0] if len(set(rates)) == 1 else torch.tensor(rates, device=self.running.device)
-
-    def _rates(self, done: int) -> list[float]:
         keys = []
         for number in self.rows:
             program, state = self.replicas[number].stepper.program, self.replicas[number].state
             keys.append((program.schedule, program.clock, state.schedule_step + done))
         known = {key: key[0].at(key[2], key[1]) for key in set(keys)}
-        return [known[key] for key in keys]
+        rates = [known[key] for key in keys]
+        return rates[0] if len(set(rates)) == 1 else torch.tensor(rates, device=self.running.device)
 
     def _running(self, losses: Tensor, done: int) -> Tensor:
         """The sums of losses since each member's epoch began."""
@@ -275,8 +231,7 @@ class Advance:
             total = losses.where(torch.tensor(fresh, device=losses.device), total)
         return total
 
-    def settled(self, steps: int) -> list[Replica]:
-        """The replicas after these steps, or where they ended or failed."""
+    def _settled(self, steps: int) -> list[Replica]:
         finite = self.running.isfinite().tolist() if self.rows else []
         for row, number in enumerate(self.rows):
             replica = self.replicas[number]

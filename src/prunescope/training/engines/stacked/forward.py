@@ -95,9 +95,9 @@ class Vmapped:
 
 
 Forward = Leading | Vmapped
-Method = Literal["layers", "vmap", "streams"]
-METHODS: dict[Method, type[Forward]] = {"layers": Leading, "vmap": Vmapped, "streams": Leading}
-"""The methods by name, as they are recorded. streams: each member in a program of its own, side by side on a GPU."""
+Method = Literal["layers", "vmap"]
+METHODS: dict[Method, type[Forward]] = {"layers": Leading, "vmap": Vmapped}
+"""The methods by name, as they are recorded."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ Belongs here: into the stack and out again, one step, members that leave. Does n
 together (`training/engines/stack.py`), layers (`modules.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 import torch
@@ -27,9 +27,6 @@ class Stacked:
 
     patterns: of those tensors that hold the weights that are there only, [R, M], by name.
     handed: the state of each member that was given out last: with the very same one the stack can go on.
-    room: the most members that it is meant for.
-    recorded: takes the next step at learning rates [R] from a recording, where there can be one; its losses, [R].
-    stream: where its kernels go on a GPU that has several programs.
     """
 
     def __init__(self, replicas: Sequence[Replica], forward: Forward, sparse: Sequence[str]) -> None:
@@ -40,7 +37,7 @@ class Stacked:
         self.patterns: dict[str, Patterns] = {}
         layers = forward.linear()
         for name in sparse:
-            self.patterns[name] = Patterns(tuple(pattern_of(state.free[name], "numba") for state in states))
+            self.patterns[name] = Patterns(tuple(pattern_of(state.free[name]) for state in states))
             layers[name].pattern = self.patterns[name]
         self.params = self._packed(tree.stack(state.weights.params for state in states))
         self.buffers = tree.stack(state.weights.buffers for state in states) if states[0].weights.buffers else {}
@@ -52,20 +49,12 @@ class Stacked:
         }
         self.keep = self._kept(states)
         self.handed = list(states)
-        self.room = len(replicas)
-        self.recorded: Callable[[Tensor], Tensor] | None = None
-        self.stream: torch.cuda.Stream | None = None
         self.batches = StackedBatches([replica.stepper for replica in replicas], [state.step for state in states])
 
     @property
     def steppers(self) -> list[Stepper]:
         """Who the members are, in the order of their rows."""
         return self.batches.steppers
-
-    @property
-    def on_gpu(self) -> bool:
-        """Whether the tensors are on a CUDA device."""
-        return next(iter(self.params.values())).is_cuda
 
     def _packed(self, stacked: Tree) -> Tree:
         return {
@@ -83,10 +72,7 @@ class Stacked:
 
     def losses(self) -> tuple[Tensor, list[Tensor]]:
         """The mean loss of every member's next batch, [R], nats, and leaves of its graph; moves on to that batch."""
-        return self.losses_on(*self.batches.next())
-
-    def losses_on(self, x: Tensor, y: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The same, on given batches [R, B, ...] and labels [R, B]."""
+        x, y = self.batches.next()
         low = self.program.precision == "bfloat16"
         draws = self.batches.draws() if self.forward.draws else []
         leaves = tree.leaves_of(self.params)
