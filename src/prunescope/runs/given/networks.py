@@ -43,9 +43,14 @@ class Networks:
         example: inputs of some examples, on which networks are compared.
         dress: gives a network what the user said of all of them: prunable tensors, output, layout of inputs.
         """
-        self.example, self.dress = example, dress
-        self.models = [] if named is None else [Model(dress(named), example)]
+        self._example, self.dress = example, dress
+        self.models = [] if named is None else [Model(dress(named), self.example)]
         self.classes: dict[type[nn.Module], Model | None] = {}
+
+    @property
+    def example(self) -> Tensor:
+        """The inputs, a copy each time: a pass of one network may change them in place."""
+        return self._example.clone()
 
     def fit(self, loaded: Loaded, *, exact: bool) -> Fitted:
         """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name.
