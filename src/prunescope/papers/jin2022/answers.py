@@ -13,7 +13,7 @@ from prunescope.measures import Outputs
 from prunescope.measures.answers import Answers, exemplars
 from prunescope.measures.measure import Values
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
-from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
+from prunescope.papers.jin2022.figures import ALL, level_rows, over_sparsity
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.readings import at_end, noise_name
@@ -90,7 +90,7 @@ def _over_levels(
             dense, x = outputs(bench, "dense", noise, 0), remaining(bench, "dense", noise, 0)
             next_one = ps.each(_apart, dense, [*dense[1:], dense[0]], unit="%")
             rows.append(ps.Rows(panel | {"arm": SEED}, {"weights_remaining": x, y: next_one}))
-    plot = ps.Lines("weights_remaining", y, series="arm", references=(SEED,), **OVER_SPARSITY)
+    plot = over_sparsity(y, references=(SEED,))
     return ps.Figure(name, title, caption=caption, rows=rows, plot=plot)
 
 
@@ -126,5 +126,5 @@ def _exemplars(bench: Benchmark) -> ps.Figure:
         caption="Test examples whose most frequent answer differs between networks of an arm and dense networks, mean "
         "over random halves of the replicates, one of each kind; dashed: between two such sets of dense networks.",
         rows=rows,
-        plot=ps.Lines("weights_remaining", y, series="arm", references=(SEED,), **OVER_SPARSITY),
+        plot=over_sparsity(y, references=(SEED,)),
     )

@@ -12,7 +12,7 @@ import numpy as np
 import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.claims import Says
-from prunescope.papers.jin2022.figures import OVER_SPARSITY
+from prunescope.papers.jin2022.figures import over_sparsity
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import Size, column_of
 from prunescope.papers.readings import EARLY_SCORES, EarlyScore, at_end
@@ -214,13 +214,6 @@ def sparsity_figure(
             for arm in arms
             for level in sub.bench.levels_of(arm, noise)[1:]
         ],
-        plot=ps.Lines(
-            "weights_remaining",
-            "difference",
-            series="band",
-            y_label="change in training loss, nats",
-            share_y=False,
-            **OVER_SPARSITY,
-        ),
+        plot=over_sparsity("difference", "change in training loss, nats", series="band", share_y=False),
         claims=tuple(claims),
     )
