@@ -53,7 +53,7 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
 @torch.no_grad()
 def same_outputs(one: tuple[Model, Weights], other: tuple[Model, Weights], inputs: Inputs) -> bool:
     """Whether two networks with their states have the same outputs for every example: a few would not show a branch."""
-    for rows in torch.arange(len(inputs)).split(BATCH):
+    for rows in torch.split(torch.arange(len(inputs)), BATCH):
         first, second = (  # a copy for each: a pass may change its inputs in place
             model.apply(state.params, state.buffers, inputs.take(rows).clone(), train=False)[0]
             for model, state in (one, other)
