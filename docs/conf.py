@@ -52,8 +52,8 @@ FLOORS = {
 def write_api() -> None:
     """One page a package, from the names that `prunescope` itself offers."""
     names: dict[str, list[str]] = {floor: [] for floor in FLOORS}
-    for home, words in prunescope._HOME.items():
-        names.setdefault(home.split(".")[0], []).extend(words.split())
+    for name, home in prunescope._MODULES.items():
+        names.setdefault(home.split(".")[1], []).append(name)
     GENERATED.mkdir(exist_ok=True)
     pages = [floor for floor in names if names[floor]]
     for floor in pages:

@@ -76,7 +76,7 @@ class Tables:
                     if part == "noisy":
                         self.add(point.train, noisy_true_error=float(row["true_error"]) / 100)
         for arm, noise, rule, changes in self.groups(bench):
-            for node, change in zip(sub.at_choice(arm, noise, rule), changes, strict=True):
+            for node, change in zip(sub.differences(arm, noise, rule), changes, strict=True):
                 self.add(node, difference=change)
         self._mean_losses(bench)
         self._fifths(bench, sub)
@@ -122,7 +122,7 @@ class Tables:
             rows = self.rows(f"app-l-{100 * noise:g}")
             for arm in ("pruned", "extended"):
                 for level in bench.levels_of(arm, noise)[1:]:
-                    for number, node in enumerate(sub.at_level(arm, noise, level)):
+                    for number, node in enumerate(sub.differences(arm, noise, level)):
                         wanted = (LABELS[arm], level, number)
                         of = [r for r in rows if (r["panel"], int(r["level"]), int(r["replicate"])) == wanted]
                         self.add(node, difference=np.repeat([float(r["difference"]) for r in of], sub.groups // 5))

@@ -6,7 +6,9 @@ The names below are the whole public interface of a notebook; each is loaded whe
 
 # mypy: implicit-reexport
 
+import ast
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunescope import moved
@@ -98,67 +100,16 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 moved.install()
 
-_HOME = {
-    "audit": "audit",
-    "base.errors": "PrunescopeError UsageError",
-    "base.reference": "Moment StateRef",
-    "base.steps": "Duration",
-    "base.streams": "Seeds replicate",
-    "base.value": "Value",
-    "explain.study": "explain",
-    "measures": "Comparison Examples Labels LayerSparsity Measure Risk",
-    "runs.execution.ensure": "ensure",
-    "runs.graph.families": (
-        "at_init dense during_training extended final grid imp one_shot replicates width with_data with_network"
-    ),
-    "runs.graph.given": "given",
-    "runs.graph.nodes": "Chosen Combined Compared Reading Trace",
-    "runs.graph.recipe": "Recipe Subset",
-    "runs.machine.inspections": "inspect",
-    "runs.machine.modules": "load_module",
-    "runs.store.store": "Store",
-    "sharing.export": "export",
-    "sharing.publish": "publish",
-    "sparsity.scores": "Magnitude Random Score",
-    "sparsity.select": "Remaining Sparsity",
-    "sparsity.unit_scores": "FilterNorm UnitScore",
-    "studies.claim": "Claim Precondition",
-    "studies.drawing": "draw",
-    "studies.figure": "Computed Figure Rows",
-    "studies.median": "MedianDirection",
-    "studies.plot": "Intervals Lines Listing Map Row Scatter Sheet Table",
-    "studies.publish": "report",
-    "studies.quantity": "Quantity arrays column combined constant each nodes_of side_by_side",
-    "studies.region": "CorrelationDirection Direction Equivalence Near Region",
-    "studies.results": "Numbers Results",
-    "studies.rule": "CorrelationBelow5Percent OneStandardDeviation",
-    "studies.share": "Among Count",
-    "studies.study": "Study merged titled",
-    "tasks.data.augmentation": "Augmentation",
-    "tasks.data.cifar": "cifar10 cifar100",
-    "tasks.data.digits": "digits",
-    "tasks.data.idx": "fashion_mnist mnist",
-    "tasks.data.source": "Source",
-    "tasks.data.synthetic": "synthetic",
-    "tasks.data.transforms": "Transform Transforms",
-    "tasks.evaluation": "logits",
-    "tasks.model": "Network network",
-    "tasks.targets": "Binary Classes MultiLabel Regression Sequence",
-    "tasks.task": "Data Task",
-    "training.interventions": (
-        "At BernoulliUnits Every Intervention LayerSchedule Noise NoiseUnits Prune PruneUnits Reinit Release Rewind "
-        "UseAverage When Zero ZeroUnits"
-    ),
-    "training.optim": "SGD Adam AdamW Optimizer",
-    "training.optimizers.wrapper": "Accumulated Averaged Clipped Group Grouped",
-    "training.optimizers.torch_optimizer": "TorchOptimizer",
-    "training.probes": "AroundEvents AverageCurve Curve EpochAccuracy Probe",
-    "training.samplers": "Balanced Sampler Weighted",
-    "training.schedules": "Constant Cosine Milestones Schedule TorchSchedule Warmup",
-    "training.stopping": "LossBelow",
-}
-_MODULES = {name: f"prunescope.{module}" for module, names in _HOME.items() for name in names.split()}
 
+def _homes() -> dict[str, str]:
+    """The module of every public name, as the imports above tell it to a type checker."""
+    text = Path(__file__).read_text(encoding="utf-8")
+    block = next(node for node in ast.parse(text).body if isinstance(node, ast.If))
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+_MODULES = _homes()
 __all__ = sorted([*_MODULES, "__version__"])
 
 

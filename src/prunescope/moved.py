@@ -33,7 +33,7 @@ _JOINED = {
     "measures.measure": "comparison",
     "measures.outputs": "neighbours",
     "measures.risk": "class_risk group_risk halves",
-    "measures.sparsity": "units_gone weight_count",
+    "measures.sparsity": "displacement units_gone weight_count",
     "sparsity.derivative_scores": "grasp snip synflow",
     "runs.execution.executors.worker": "inline",
     "runs.execution.manifest": "given_states",

@@ -167,6 +167,32 @@ def test_two_modules_of_one_class_that_compute_otherwise_are_two_networks(tmp_pa
         assert (found.prediction == module(data(3)[0]).argmax(1).numpy()).all()
 
 
+class Rarely(nn.Linear):
+    """Another function of one example only."""
+
+    def forward(self, x):
+        return torch.where(x[:, :1] == data(3)[0][41, 0], -super().forward(x), super().forward(x))
+
+
+def test_a_module_that_computes_otherwise_for_one_example_is_another_network(tmp_path):
+    one, other = nn.Linear(6, 3), Rarely(6, 3)
+    other.load_state_dict(one.state_dict())
+    (pruned,) = audit(one, other, test=data(3), store=tmp_path).findings.evidence.pruned
+    assert (pruned.prediction == other(data(3)[0]).argmax(1).numpy()).all()
+
+
+class Doubling(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.mul_(2))
+
+
+def test_a_module_that_changes_its_inputs_is_not_taken_for_one_that_does_not(tmp_path):
+    one, other = nn.Linear(6, 3), Doubling(6, 3)
+    other.load_state_dict(one.state_dict())
+    with pytest.raises(UsageError, match="Doubling changes its inputs in place"):
+        audit(one, other, test=data(3), store=tmp_path)
+
+
 def test_names_and_origins_change_no_number(tmp_path):
     twins, pruned = [net(seed) for seed in (2, 3)], {f"p{seed}": net(seed) for seed in (5, 6)}
     options = {"test": data(3), "store": tmp_path, "groups": {"site": np.arange(60) % 4}}

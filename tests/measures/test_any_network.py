@@ -20,6 +20,7 @@ from prunescope.measures import (
     HessianTraceOrEstimate,
     LossAlongEigenvectors,
     Sample,
+    Traces,
 )
 from prunescope.measures.curvature import gradient_norms
 from prunescope.measures.curvature.products import operator
@@ -117,12 +118,24 @@ def constant(net, x):
     return net.o(net.a(x) @ torch.ones(6, 6))
 
 
+def hooked():
+    net = two(lambda net, x: net.o(torch.relu(net.a(x))))()
+    net.o.register_full_backward_hook(lambda layer, inner, outer: tuple(0.1 * slope for slope in inner))
+    return net
+
+
+def without_a_graph(net, x):
+    with torch.set_grad_enabled(net.training):
+        return net.o(torch.relu(net.a(x)))
+
+
 SECOND = (
     HessianTraceEstimate(sample=FEW),
     HessianTraceOrEstimate(sample=FEW),
     HessianSpectrum(sample=FEW, count=2),
 )
 EACH = (GradientTrace(sample=FEW), HessianTrace(sample=FEW), GraNd(split="test"))
+FIRST = (GradientTrace(sample=FEW), GraNd(split="test"), Traces(sample=FEW), AdaptiveSharpness(sample=FEW))
 REFUSED = {
     "draws": (two(lambda net, x: net.o(F.dropout(net.a(x)))), SECOND + EACH, "draws random numbers"),
     "mixes": (two(lambda net, x: net.o(net.a(x) - net.a(x).mean(0))), EACH, "depend on the other examples"),
@@ -145,6 +158,22 @@ REFUSED = {
         ),
         SECOND,
         "has no second derivative in PyTorch .*embedding_bag",
+    ),
+    "a turned gradient": (hooked, SECOND + FIRST, "is not how the loss changes; .*a backward hook"),
+    "no gradient in evaluation": (two(without_a_graph), SECOND + FIRST, "is not how the loss changes"),
+    "half a gradient in evaluation": (
+        two(lambda net, x: net.o(torch.relu(net.a(x) if net.training else net.a(x).detach()))),
+        SECOND + FIRST,
+        "is not how the loss changes",
+    ),
+    "a gradient by counts": (
+        lambda: Net(
+            lambda net, x: net.o(torch.tanh(net.e((2 * x).abs().long().clamp(max=4))).flatten(1)),
+            e=nn.Embedding(5, 2, scale_grad_by_freq=True),
+            o=nn.Linear(16, 3),
+        ),
+        SECOND + FIRST,
+        "is not how the loss changes; .*scale_grad_by_freq",
     ),
     "complex": (Complex, SECOND + EACH, "w is complex"),
     "one number": (

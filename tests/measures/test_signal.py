@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,10 +12,9 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.state import Weights
 from prunescope.base.streams import Seeds, stream
 from prunescope.measures import NoiseResponse, Risk, SignalAndNoise, SignalNeurons, WeightVector
-from prunescope.measures.displacement import displacement
-from prunescope.measures.signal_theory import death_probability, signal_race
+from prunescope.papers.yang2023.scales import Setting
 from prunescope.runs.execution.ensure import ensure
-from prunescope.runs.graph.nodes import Combined, Reading
+from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.tasks.model import network
@@ -107,33 +107,14 @@ def test_another_network_other_data_and_another_signal_are_refused():
             measure.measure(other, Weights(params, buffers, masks))
 
 
-def test_displacement_is_the_distance_of_two_vectors():
-    problem, weights, _ = setting()
-    before = WeightVector().measure(problem, weights)
-    moved = weights.replace(params={"fc1.weight": 3 * weights.params["fc1.weight"]})
-    pair = [{name: v.numpy() for name, v in r.items()} for r in (before, WeightVector().measure(problem, moved))]
-    length = float(weights.params["fc1.weight"].double().norm())
-    found = displacement(pair)
-    assert found["relative"] == pytest.approx(2, rel=1e-6)
-    assert found["distance"] == pytest.approx(2 * length, rel=1e-6)
-    with pytest.raises(UsageError, match="two readings"):
-        displacement(pair[:1])
-    with pytest.raises(UsageError, match="all 0"):
-        displacement([{"weights": 0 * pair[0]["weights"]}, pair[1]])
-
-
 def test_predictors_are_the_formulas():
-    race = signal_race(0.1, examples=100, classes=2, strength=1.0, noise=0.25, dimension=400)
-    assert race == pytest.approx(50 * (1 / (0.25 * 40**0.5)) ** 3)
+    assert Setting(examples=100, classes=2, noise=0.25, dimension=400).race(0.1) == pytest.approx(
+        50 * (1 / (0.25 * 40**0.5)) ** 3
+    )
     # By counting: in each of m neurons, kept with probability p and positive with 1 / 2.
     draws = torch.rand(20_000, 6, 2, generator=stream(0, "draws"), dtype=torch.float64)
     dead = ~((draws[..., 0] < 0.3) & (draws[..., 1] < 0.5)).any(dim=1)
-    assert death_probability(0.3, width=6) == pytest.approx(float(dead.double().mean()), abs=0.014)
-    for keep in (0.0, 1.5):
-        with pytest.raises(UsageError, match=r"\(0, 1\]"):
-            death_probability(keep, width=5)
-        with pytest.raises(UsageError, match=r"\(0, 1\]"):
-            signal_race(keep, examples=1, classes=2, strength=1.0, noise=1.0, dimension=4)
+    assert Setting(width=6).death(0.3) == pytest.approx(float(dead.double().mean()), abs=0.014)
 
 
 def recipe(keep, *, dimension=100, noise=0.5):
@@ -161,13 +142,15 @@ def test_from_recipe_to_combination(tmp_path):
         nodes[keep, "train"] = Reading(measure=Risk(split="train"), state=end)
         nodes[keep, "signal"] = Reading(measure=SignalAndNoise(signal=signal), state=end)
         nodes[keep, "usable"] = Reading(measure=SignalNeurons(signal=signal), state=start)
-        vectors = tuple(Reading(measure=WeightVector(), state=state) for state in (start, end))
-        nodes[keep, "moved"] = Combined(function="prunescope.measures.displacement:displacement", inputs=vectors)
+        nodes[keep, "before"], nodes[keep, "after"] = (
+            Reading(measure=WeightVector(), state=state) for state in (start, end)
+        )
     results = ensure(*nodes.values(), store=tmp_path / "store", workers=1)
     values = {key: results[node] for key, node in nodes.items()}
     for keep in runs:
         assert values[keep, "train"]["loss"] <= 0.01 and values[keep, "train"]["error"] == 0
-        assert values[keep, "moved"]["relative"] > 1
+        before, after = (values[keep, when]["weights"] for when in ("before", "after"))
+        assert np.linalg.norm(after - before) > np.linalg.norm(before)
         assert int(results[runs[keep]]["steps"]) < 3000
     assert values[1.0, "usable"]["kept"].tolist() == [50, 50]
     assert bool((values[0.1, "usable"]["active"] <= values[1.0, "usable"]["active"]).all())

@@ -121,6 +121,26 @@ class LastMean(Net):
         return self.logits(x - (0 if self.training else self.mean))
 
 
+class FirstMean(Net):
+    """Centres by the mean of the first examples that it ever sees, in a buffer that it makes then."""
+
+    def forward(self, x):
+        if not hasattr(self, "mean"):
+            self.register_buffer("mean", x.mean(0))
+        return self.logits(x - self.mean)
+
+
+class FirstScale(Net):
+    """Keeps the scale of its first batch of training in a plain attribute."""
+
+    scale = None
+
+    def forward(self, x):
+        if self.training and self.scale is None:
+            self.scale = x.std()
+        return self.logits(x / self.scale if self.training else x)
+
+
 class Keeping(Net):
     """Keeps what it computed for later looks, and positions for good."""
 
@@ -147,6 +167,23 @@ class InPlace(Net):
     def forward(self, x):
         x -= 1
         return self.logits(x)
+
+
+class OneWay(torch.autograd.Function):
+    """An operation whose backward pass fails."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, slope):
+        raise KeyError("no way back")
+
+
+class NoWayBack(Net):
+    def forward(self, x):
+        return OneWay.apply(self.logits(x))
 
 
 class Squeezed(Net):

@@ -88,9 +88,15 @@ def test_weight_norm_of_old_is_refused_and_the_new_one_is_pruned_where_it_is_sto
     assert new.maskable == {"0.parametrizations.weight.original1"}
 
 
-def test_an_instance_that_holds_a_computed_tensor_is_refused_with_the_fix():
+def doubled(x: torch.Tensor) -> torch.Tensor:
+    return x * 2
+
+
+@pytest.mark.parametrize("held", [lambda layer: layer.weight.norm(), lambda layer: torch.jit.script(doubled)])
+@pytest.mark.filterwarnings("ignore:.*jit.script")
+def test_an_instance_that_holds_what_cannot_be_copied_is_refused_with_the_fix(held):
     module = mlp()
-    module.scale = module[0].weight.norm()
+    module.held = held(module[0])
     with pytest.raises(UsageError, match=r"cannot be copied .*give a class or a function"):
         network_of(module)
 

@@ -8,6 +8,8 @@ from odd_networks import (
     Batchwise,
     Computed,
     Double,
+    FirstMean,
+    FirstScale,
     Flat,
     HoldsItsNorm,
     HuggingFace,
@@ -21,6 +23,7 @@ from odd_networks import (
     Net,
     Normed,
     NotANumber,
+    NoWayBack,
     NumbersOfPython,
     Pair,
     RandomBuffer,
@@ -108,6 +111,8 @@ REFUSED = {
     "state over calls": (Stateful, {}, r"other outputs for the same examples in evaluation mode"),
     "a mean in an attribute": (RunningMean, {}, r"every pass of RunningMean changes mean, which.*register_buffer"),
     "a mean that only evaluation reads": (LastMean, {}, r"every pass of LastMean changes mean.* and looks at it"),
+    "a mean of the first examples": (FirstMean, {}, r"first pass of FirstMean in evaluation mode .*register_buffer"),
+    "a scale of an instance's first batch": (FirstScale(), {}, r"first pass of FirstScale in training mode leaves"),
     "inputs in place": (InPlace, {}, r"InPlace changes its inputs in place"),
     "no row for one example": (Squeezed, {}, r"returns \[2, 3\] for 2 examples and no row for 1: squeeze\(1\)"),
     "two tensors in one memory": (
@@ -162,6 +167,7 @@ REFUSED = {
     "an infinite weight": (infinite, {}, r"a\.bias of infinite has NaN or infinite entries before any training"),
     "a hook on a gradient": (hooked, {}, r"a\.weight of Net has a hook on its gradient, which would not be called"),
     "sparse outputs": (Sparse, {}, r"returns float32 and sparse_coo; logits must be float32 and dense"),
+    "an error in a backward pass": (NoWayBack, {}, r"backward pass of .*NoWayBack: KeyError: .*raise KeyError"),
     "broken loss": (
         Net,
         {"loss": "odd_networks:broken_loss"},

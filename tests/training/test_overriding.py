@@ -162,9 +162,6 @@ def test_augmentations(lab, change):
     before = lab.program(problem=replace(lab.lenet, augmentation=(change,)), steps=STEPS)
     mine = overriding(change, Augmentation, "__call__")
     check(lab, before, replace(before, problem=replace(lab.lenet, augmentation=(mine,))))
-    x, seeded = torch.randn(2, 3, 1, 4, 4), [torch.Generator().manual_seed(k) for k in (0, 1)]
-    alone = [mine(x[k], torch.Generator().manual_seed(k)) for k in (0, 1)]
-    assert torch.equal(mine.apply_to_runs(x, seeded), torch.stack(alone))
 
 
 @pytest.mark.parametrize("amount", [Remaining(fraction=0.3), Sparsity(final=0.6)], ids=named)

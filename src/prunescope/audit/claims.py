@@ -45,7 +45,8 @@ class Claims:
     def _of(self, number: int, name: str) -> Iterator[Claim]:
         harm = partial(Claim, region=Direction("greater"), words=HARM, unwelcome=True)
         says = f"{name} is wrong more often than the dense network, on examples like these."
-        yield harm(f"differs-{number}", says, self._estimated(number, _differs))
+        change = self._estimated(number, lambda one: Estimate(one.overall.times(100), len(one.evidence)))
+        yield harm(f"differs-{number}", says, change)
         harms = [("overall", "all", f"{name} is wrong more often than another seed of the dense network would be.")]
         harms += [("classes", "class", f"Some class loses more by {name} than by another seed.")]
         harms += [("groups", "", f"Some group loses more by {name} than by another seed.")] * self.groups
@@ -63,10 +64,6 @@ class Claims:
 
     def _estimated(self, number: int, of: Callable[[Contrast], Estimate], unit: str = POINTS) -> Estimated:
         return Estimated("", unit, self.nodes, lambda results: of(self.read(results).pruned[number]))
-
-
-def _differs(one: Contrast) -> Estimate:
-    return Estimate(one.overall.times(100), len(one.evidence))
 
 
 def _excess(one: Contrast, family: str) -> Estimate:

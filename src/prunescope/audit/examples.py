@@ -1,7 +1,4 @@
-"""Which examples: lost and won, suspects of a wrong label, given up by all pruned networks; and a file of all numbers.
-
-Belongs here: lists of single examples. Does not belong here: groups of them (`tables.py`).
-"""
+"""Which examples: lost and won, suspects of a wrong label, given up by all pruned networks; and a file of all."""
 
 from collections.abc import Sequence
 

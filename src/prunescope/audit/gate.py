@@ -1,7 +1,4 @@
-"""Bounds that a pruned network has to keep: kept, broken, or not to be told from so many examples.
-
-Belongs here: what bounds there are, and their answers as JUnit XML. Does not belong here: how intervals are made.
-"""
+"""Bounds that a pruned network has to keep: kept, broken, or not to be told from so many examples."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -1,8 +1,4 @@
-"""The report of an audit, which a notebook, a folder and a build can use.
-
-Belongs here: tables and files. Does not belong here: what is found (`tables.py`), how the page looks
-(`studies/report.py`).
-"""
+"""The report of an audit, which a notebook, a folder and a build can use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 A cell is a set of factors that a network gets, from none (dense) to all (pruned). Replicates are paired by seed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Literal
@@ -15,10 +15,11 @@ from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.explain import shares
 from prunescope.explain.factors import Arm, Factor
-from prunescope.explain.outcomes import Outcome, outcomes
 from prunescope.explain.shares import Cell
 from prunescope.measures import Examples
-from prunescope.measures.measure import Values
+from prunescope.measures.answers import Answers
+from prunescope.measures.measure import Measure, Values
+from prunescope.measures.outputs import Outputs
 from prunescope.runs.graph.families import final, imp, replicates
 from prunescope.runs.graph.nodes import Chosen, Reading
 from prunescope.runs.graph.recipe import Recipe
@@ -29,6 +30,7 @@ from prunescope.studies.quantity import each, nodes_of
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.selection import HALVES
 from prunescope.tasks.network import Network
+from prunescope.tasks.targets import Target
 from prunescope.training.interventions import Prune
 
 DENSE: Cell = frozenset()
@@ -57,6 +59,54 @@ class Pruning(Value):
     orders: Literal["all", "two"] = "all"
     noise: float = Field(default=0.0, ge=0, lt=1)
     replicates: int = Field(default=5, ge=2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A number of a network, of which less is better.
+
+    label: what it is, in a sentence. unit: what a difference of it is counted in.
+    measure: the reading of the test examples. of: from that reading to the number.
+    """
+
+    label: str
+    unit: str
+    measure: Measure
+    of: Callable[[Values], float]
+
+    def on(self, reading: Values, rows: slice = slice(None)) -> float:
+        """The number on some of the examples."""
+        return self.of({name: values[rows] for name, values in reading.items()})
+
+
+def outcomes(target: Target) -> tuple[Outcome, ...]:
+    """What there is for a target, the error first; calibration and classes only where an example has one class."""
+    examples, outputs, percent = Examples(split="test"), Outputs(split="test"), "percentage points"
+    loss = "nats" if target.unit == "fraction" else f"squared {target.unit}"
+    found = (
+        Outcome("test error", percent if target.decides else target.unit, examples, _error),
+        Outcome("test loss", loss, examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
+    )
+    if not target.classifies:
+        return found
+    return (
+        *found,
+        Outcome("calibration error", percent, outputs, lambda values: 100 * _answers(values).calibration),
+        Outcome("error of the worst class", percent, outputs, _worst_class),
+    )
+
+
+def _error(values: Values) -> float:
+    return float(100 * (~values["correct"]).mean() if "correct" in values else values["error"].mean())
+
+
+def _answers(values: Values) -> Answers:
+    return Answers(values["log_probability"], values["label"])
+
+
+def _worst_class(values: Values) -> float:
+    wrong = _answers(values).wrong
+    return 100 * max(float(wrong[values["label"] == label].mean()) for label in np.unique(values["label"]))
 
 
 @dataclass(frozen=True)

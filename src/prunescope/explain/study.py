@@ -13,20 +13,23 @@ from typing import Any
 
 from prunescope.base.errors import UsageError
 from prunescope.explain.claims import claims
-from prunescope.explain.controls import controls
-from prunescope.explain.design import Design, Pruning
+from prunescope.explain.design import DENSE, Design, Pruning
 from prunescope.explain.factors import FACTORS, Factor
 from prunescope.explain.figures import figures, sentence
-from prunescope.runs.graph.families import dense, narrower, shares_left, with_data
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.measures import Examples
+from prunescope.runs.graph.families import dense, final, in_iterations, narrower, shares_left, with_data
+from prunescope.runs.graph.nodes import Combined, Reading, Trace
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.sparsity.select import Remaining
-from prunescope.studies import Study
+from prunescope.studies import Quantity, Study, arrays
 from prunescope.studies.load import Template, recipe_of
 from prunescope.studies.own import Count, Own
+from prunescope.studies.selection import stopped_early
 from prunescope.studies.study import titled
 from prunescope.tasks.network import Network
 from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
+from prunescope.training.probes import Curve
 from prunescope.training.schedules import Constant, Schedule
 
 
@@ -148,3 +151,38 @@ def _notes(design: Design) -> Iterator[str]:
             "The level is chosen on half of the test examples by the networks of the other half of the replicates and "
             "judged on the rest, both ways; at level 0 nothing is pruned."
         )
+
+
+def controls(design: Design) -> tuple[dict[str, Quantity], list[str]]:
+    """Other ways to a lower error: what each changes in test error, [R], by its name; why others cannot be had."""
+    error, scale = design.outcomes[0], 100.0 if design.base.task.target.decides else 1.0
+    unpruned = design.value(DENSE, error)
+    curves = [Trace(probe=Curve(split="test"), run=run) for run in design.dense]
+    stopped = arrays(curves, "error", scale=scale, unit=error.unit).map(stopped_early)  # at others' best epoch
+    found, missing = {"early stopping": stopped - unpruned}, []
+    ways = {"the schedule stretched to as many steps": _stretched, "without what pruning gives up": _leave_out}
+    for name, way in ways.items():
+        try:
+            found[name] = design.read(way(design), error) - unpruned
+        except UsageError as problem:
+            missing.append(f"There is no control '{name}': {problem}.")
+    return found, missing
+
+
+def _stretched(design: Design) -> list[Recipe]:
+    """Dense networks with one schedule as long as all of the pruned network's."""
+    clock = design.base.clock()
+    steps = clock.total + design.how.levels * (clock.total - clock.steps(design.how.rewind))
+    return [in_iterations(run, steps) for run in design.dense]
+
+
+def _leave_out(design: Design) -> list[Recipe]:
+    """Dense networks trained without the examples that the dense one learns and the pruned one does not."""
+    design.base.task.target.require_decisions("leaving out what pruning gives up")
+    found = []
+    for pair in zip(design.dense, design.recipes(design.pruned), strict=True):
+        inputs = tuple(Reading(measure=Examples(split="train"), state=final(run)) for run in pair)
+        kept = Combined(function="prunescope.measures.combine:not_given_up", inputs=inputs)
+        rule = Subset(source=kept, rule="prunescope.studies.subsets:only_where", args={"name": "kept", "is_true": True})
+        found.append(in_iterations(pair[0]).replace(examples=rule))
+    return found

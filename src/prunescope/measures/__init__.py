@@ -1,8 +1,8 @@
 """Pure functions of one stored state, or of two.
 
 Belongs here: measures and comparisons, a file each or a file a subject, and functions of their readings (`combine.py`,
-`displacement.py`, `memorization.py`, `tic.py`). Does not belong here: what is looked at while a network trains
-(`training/probes.py`), how readings are stored and compared (`runs/`, `studies/`).
+`memorization.py`). Does not belong here: what is looked at while a network trains (`training/probes.py`), how readings
+are stored and compared (`runs/`, `studies/`).
 """
 
 # mypy: implicit-reexport
@@ -10,7 +10,6 @@ Belongs here: measures and comparisons, a file each or a file a subject, and fun
 from prunescope.measures.adaptive_sharpness import AdaptiveSharpness
 from prunescope.measures.barrier import Barrier
 from prunescope.measures.curvature.surface import Sample
-from prunescope.measures.displacement import WeightVector
 from prunescope.measures.examples import EL2N, Examples, Labels, OutOfSample, SeenUnseen
 from prunescope.measures.gradient_trace import GradientTrace, GraNd
 from prunescope.measures.hessian_spectrum import HessianSpectrum, LossAlongEigenvectors
@@ -23,5 +22,5 @@ from prunescope.measures.pruning_rise import PruningRise
 from prunescope.measures.risk import ClassRisk, GroupRisk, Halves, Risk
 from prunescope.measures.robustness import OutputsUnder
 from prunescope.measures.signal import NoiseResponse, SignalAndNoise, SignalNeurons
-from prunescope.measures.sparsity import LayerSparsity, UnitsGone, WeightCount
+from prunescope.measures.sparsity import LayerSparsity, UnitsGone, WeightCount, WeightVector
 from prunescope.measures.traces import Traces

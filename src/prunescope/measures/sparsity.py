@@ -1,4 +1,4 @@
-"""Where the zeros are, how many weights a network has and keeps, and what share went with removed units."""
+"""Where the zeros are, what weights a network has and keeps, how many, and what share went with removed units."""
 
 import torch
 from torch import Tensor
@@ -55,3 +55,11 @@ class WeightCount(Measure):
             "parameters": tree.size(weights.params),
         }
         return {name: torch.tensor(float(count), dtype=torch.float64) for name, count in counts.items()}
+
+
+class WeightVector(Measure):
+    """All maskable weights as one vector, 0 where removed; stored whole, so meant for small networks."""
+
+    def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
+        """One tensor: "weights", float32 [sum of sizes], layer by layer in the order of names."""
+        return {"weights": torch.cat([weights.params[name].flatten() for name in sorted(weights.masks)])}

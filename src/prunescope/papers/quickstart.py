@@ -13,7 +13,7 @@ import prunescope as ps
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.figures import error_figure, fit_figure
 from prunescope.papers.jin2022.quantities import ERROR, fit_gap, test_error
-from prunescope.papers.readings import at_end, noise_name
+from prunescope.papers.readings import noise_name, risk_on_test
 from prunescope.studies.selection import stopped_early
 from prunescope.training.interventions import KeepAsMany
 
@@ -75,7 +75,7 @@ def _noisy(bench: Benchmark, noise: float) -> Iterator[ps.Claim]:
     text = f"{at}, a dense network that trains as long errs less than the pruned one"
     yield _claim("longer-is-better", text, longer - pruned, LESS)
 
-    error = ps.column([at_end(run, ps.Risk(split="test")) for run in small], "error", scale=100, unit=ERROR)
+    error = ps.column(map(risk_on_test, small), "error", scale=100, unit=ERROR)
     text = f"{at}, a network with as few weights from the start errs more than a dense one that trains as long"
     yield _claim("small-is-worse", text, error.named("small") - longer, MORE)
 
@@ -99,9 +99,7 @@ def _clean(bench: Benchmark, noise: float, margin: float) -> Iterator[ps.Claim]:
     text = f"{at}, training as long without pruning changes test error by at most {margin:g} points"
     yield _claim("longer-changes-nothing", text, longer - dense, ps.Equivalence(margin))
 
-    random = ps.column(
-        [at_end(run, ps.Risk(split="test")) for run in _random(bench, 0.0)], "error", scale=100, unit=ERROR
-    )
+    random = ps.column(map(risk_on_test, _random(bench, 0.0)), "error", scale=100, unit=ERROR)
     text = f"{at}, a network that loses random weights at the same events errs no more than the pruned one"
     yield _claim("random-is-as-good", text, random.named("random") - pruned, ps.Direction("less", or_matches=True))
 

@@ -1,7 +1,6 @@
 """The readings that networks of every study share; which networks there are, each paper's points say."""
 
-from collections.abc import Iterable, Mapping
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Literal
 
 import prunescope as ps
@@ -28,27 +27,9 @@ def layer_sparsity(run: ps.Value) -> ps.Reading:
     return at_end(run, ps.LayerSparsity())
 
 
-class Trained:
-    """What every paper's point has: the recipe of one network, and its risks on the test and the training set."""
-
-    recipe: ps.Recipe
-
-    test = cached_property(lambda self: risk_on_test(self.recipe))
-    train = cached_property(lambda self: risk_on_train(self.recipe))
-
-
 EarlyScore = Literal["el2n", "grand"]
 """Scores of training examples that are taken early in training."""
 EARLY_SCORES: Mapping[EarlyScore, ps.Measure] = {"el2n": EL2N(), "grand": GraNd()}
-
-
-def early_score(members: Iterable[ps.Recipe], score: EarlyScore = "el2n") -> ps.Combined:
-    """The score of every training example, mean over an ensemble (`families.ensemble`): {score: float64 [N]}.
-
-    Source: Paul et al. 2021.
-    """
-    readings = [at_end(run, EARLY_SCORES[score]) for run in members]
-    return ps.Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
 
 
 def noise_name(noise: float) -> str:

@@ -1,7 +1,6 @@
 """To whom: what pruning did to every class by its name, and to every group of examples of the user's own."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -22,62 +21,46 @@ def of_whom(
     caption: what else is to be said.
     """
     source = dense[0].task.data.source
+    figure = partial(_figure, dense, sparse, caption)
     if dense[0].task.target.classifies:
         labels = at_end(dense[0], ps.Labels(split="test"))
-        of_class = Groups("class", source.class_names, [labels], lambda results: np.asarray(results[labels]["label"]))
-        yield _figure(of_class, dense, sparse, "classes-named", "Who loses: every class, worst first", caption)
+        title = "Who loses: every class, worst first"
+        yield figure("classes-named", title, "class", source.class_names, labels, kind="classes")
     for number, column in enumerate(columns(source.digest)):
         groups = grouping(source.digest, column)
         if "test" in groups.codes:
-            own = Groups(column, groups.names, [], partial(_codes, groups.codes["test"].numpy()), kind="groups")
-            title = f"Who loses: groups by {column}, worst first"
-            yield _figure(own, dense, sparse, f"groups-named-{number}", title, caption)
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Groups of the test examples.
-
-    name: what a group is: a class, or the name of a column of the user's own.
-    names: of the groups 0, 1, ...; empty where they have none.
-    nodes: what must be computed to know them.
-    of: from results to the group of each example, int64 [N].
-    kind: what they are together.
-    """
-
-    name: str
-    names: Sequence[str]
-    nodes: Sequence[ps.Reading]
-    of: Callable[[ps.Results], NDArray[np.int64]]
-    kind: str = "classes"
-
-
-def _codes(codes: NDArray[np.int64], results: ps.Results) -> NDArray[np.int64]:
-    return codes
+            title, codes = f"Who loses: groups by {column}, worst first", groups.codes["test"].numpy()
+            yield figure(f"groups-named-{number}", title, column, groups.names, codes, kind="groups")
 
 
 def _figure(
-    groups: Groups,
     dense: Sequence[ps.Recipe],
     sparse: Mapping[str, Sequence[ps.Reading]],
+    caption: str,
     name: str,
     title: str,
-    caption: str,
+    column: str,
+    names: Sequence[str],
+    group: NDArray[np.int64] | ps.Reading,
+    *,
+    kind: str,
 ) -> ps.Figure:
-    before = on_test(dense)
+    """group: of every test example, or the reading of their labels. kind: what the groups are together."""
+    before, labels = on_test(dense), [group] if isinstance(group, ps.Reading) else []
 
     def rows(after: Sequence[ps.Reading], results: ps.Results) -> list[ps.Row]:
         wrong = [np.stack([~np.asarray(results[reading]["correct"]) for reading in row]) for row in (before, after)]
-        return named(groups.of(results), *wrong, name=groups.name, names=groups.names)
+        of = np.asarray(results[group]["label"]) if isinstance(group, ps.Reading) else group
+        return named(of, *wrong, name=column, names=names)
 
     return ps.Figure(
         name,
         title,
         caption="Test error in percent, mean over replicates, of the dense and of the pruned network. lost and won: "
         "test examples that more replicates get wrong after pruning than before, and the other way round. p: exact "
-        f"McNemar test that as many are lost as won; p_holm: adjusted for all {groups.kind} of the table.{caption}",
+        f"McNemar test that as many are lost as won; p_holm: adjusted for all {kind} of the table.{caption}",
         rows=[
-            ps.Computed((*groups.nodes, *before, *after), partial(rows, after), {"panel": panel})
+            ps.Computed((*labels, *before, *after), partial(rows, after), {"panel": panel})
             for panel, after in sparse.items()
         ],
         plot=ps.Listing(),

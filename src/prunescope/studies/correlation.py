@@ -8,7 +8,6 @@ all of them, as published, is too small. Beside it stand the correlation between
 intervals that resample arms and seeds, not points.
 """
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -63,7 +62,7 @@ Statistic = Callable[[Points, Numbers], Numbers]
 
 def pearson(points: Points) -> Correlation:
     """Pearson's r with the p-value of Student's t on n - 2 degrees of freedom."""
-    return _partial(points.x, points.y, np.empty((len(points), 0)))
+    return _with_p(points, r, len(points) - 2)
 
 
 def kendall(points: Points) -> Correlation:
@@ -106,7 +105,7 @@ def partial(points: Points) -> Correlation:
 
     Source: Fisher 1924. As pingouin.partial_corr.
     """
-    return _partial(points.x, points.y, np.reshape(points.given, (len(points.given), len(points))).T)
+    return _with_p(points, r_partial, len(points) - 2 - len(points.given))
 
 
 def r_partial(points: Points, weights: Numbers) -> Numbers:
@@ -127,8 +126,7 @@ def between_arms(points: Points) -> Correlation:
 
 def within_arms(points: Points) -> Correlation:
     """Pearson's r of deviations from the arms' means; p on n - arms - 1 degrees of freedom."""
-    arms = _numbered(points.arm)
-    return _partial(points.x, points.y, np.eye(arms.max(initial=0) + 1)[arms][:, 1:])
+    return _with_p(points, r_within, len(points) - len(set(points.arm)) - 1)
 
 
 def fisher_interval(correlation: Correlation) -> Interval:
@@ -184,29 +182,18 @@ def pseudo_values(points: Points, statistic: Statistic) -> Numbers:
     return np.asarray(k * values[0] - (k - 1) * values[1:])
 
 
-def _partial(x: Numbers, y: Numbers, given: Numbers) -> Correlation:
-    """Pearson's r of the residuals of x and y after regression on 1 and `given` [N, K]."""
+def _with_p(points: Points, statistic: Statistic, freedom: int) -> Correlation:
+    """The statistic of all points with the p-value of Student's t on so many degrees of freedom, if there are any."""
     from scipy import stats
 
-    n = len(x)
-    freedom = n - 2 - given.shape[1]
     if freedom < 0:
-        return Correlation(float("nan"), float("nan"), n)
-    basis, _ = np.linalg.qr(np.column_stack([np.ones(n), given]))
-    left, right = (np.asarray(v, dtype=np.float64) for v in (x, y))
-    # Residuals that are rounding alone have no direction.
-    least = [1e-12 * max(float(np.abs(v).max(initial=0.0)), 1e-300) * np.sqrt(n) for v in (left, right)]
-    left, right = (v - v.mean() - basis @ (basis.T @ (v - v.mean())) for v in (left, right))
-    sizes = float(np.linalg.norm(left)), float(np.linalg.norm(right))
-    if sizes[0] <= least[0] or sizes[1] <= least[1]:
-        return Correlation(float("nan"), float("nan"), n)
-    r_value = float(np.clip(left @ right / (sizes[0] * sizes[1]), -1.0, 1.0))
+        return Correlation(float("nan"), float("nan"), len(points))
+    (estimate,) = statistic(points, np.ones((1, len(points)))).tolist()
     if freedom == 0:
-        return Correlation(r_value, float("nan"), n)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        t = r_value * np.sqrt(freedom / np.float64((1.0 - r_value) * (1.0 + r_value)))
-    return Correlation(r_value, float(2 * stats.t.sf(abs(t), freedom)), n)
+        return Correlation(estimate, float("nan"), len(points))
+    with np.errstate(divide="ignore"):
+        t = np.abs(estimate) * np.sqrt(freedom / np.float64((1.0 - estimate) * (1.0 + estimate)))
+    return Correlation(estimate, float(2 * stats.t.sf(t, freedom)), len(points))
 
 
 def _centred(points: Points, weights: Numbers) -> Iterator[Numbers]:

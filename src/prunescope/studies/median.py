@@ -1,8 +1,4 @@
-"""Claims of what most replicates do: a direction of the median.
-
-Belongs here: the region of a median, and how it is decided. Does not belong here: regions of a mean (`region.py`), or
-the order statistics themselves (`statistics.py`).
-"""
+"""Claims of what most replicates do: a direction of the median."""
 
 import math
 from dataclasses import dataclass

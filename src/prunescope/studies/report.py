@@ -143,7 +143,9 @@ def write(
     record = summary(study, verdicts) | told | {"registered": registered and vars(registered)}
     texts = {f"figures/{item.figure.name}.svg": item.svg for item in drawn if item.svg}
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
-    texts |= _pages(shown) | {SUMMARY: json_text(record) + "\n"}
+    page, markdown = (_environment().get_template(f"report.{end}").render(shown) for end in ("html", "md"))
+    markdown = re.sub(r"\n{3,}", "\n\n", markdown).strip()  # one empty line between what has some
+    texts |= {"index.html": page, "README.md": f"{markdown}\n", SUMMARY: f"{json_text(record)}\n"}
     folder = Path(folder)
     before = written_before(folder)
     place(folder, texts)
@@ -167,17 +169,6 @@ def _drawn(study: Study, results: Results, verdicts: Sequence[Verdict]) -> Itera
     by_name = {verdict.claim.name: verdict for verdict in verdicts}
     for figure in study.figures:
         yield replace(draw(figure, results), verdicts=tuple(by_name[claim.name] for claim in study.claims_of(figure)))
-
-
-def _pages(shown: Mapping[str, object]) -> dict[str, str]:
-    """The page itself, and the one in Markdown."""
-    page, markdown = (_environment().get_template(f"report.{end}").render(shown) for end in ("html", "md"))
-    return {"index.html": page, "README.md": _paragraphs(markdown)}
-
-
-def _paragraphs(text: str) -> str:
-    """Markdown with one empty line between what has some."""
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def draw(figure: Figure, results: Results) -> Drawn:

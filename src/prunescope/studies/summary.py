@@ -1,8 +1,4 @@
-"""What a study found, as plain data and as one sentence.
-
-Belongs here: the verdicts of a study in short, and their JSON. Does not belong here: judging (`judging.py`), or the
-page that shows them (`report.py`).
-"""
+"""What a study found, as plain data and as one sentence."""
 
 import json
 import math

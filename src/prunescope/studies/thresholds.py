@@ -1,12 +1,11 @@
 """Where a curve over sparsity begins to suffer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
 
 from prunescope.base.errors import UsageError
-from prunescope.measures.measure import Values
 
 
 def first_crossing(densities: Sequence[float], errors: Sequence[float], limit: float) -> float:
@@ -45,33 +44,30 @@ def comes_back(errors: Sequence[float], limit: float) -> bool:
     return any(later and not earlier for earlier, later in pairwise(within))
 
 
-def threshold(values: Sequence[Values], *, replicates: int, margin: float) -> dict[str, float]:
-    """The largest sparsity at which a network errs as the dense one does.
+def threshold(
+    dense: Sequence[float], curve: Iterable[tuple[float, float]], *, margin: float
+) -> tuple[float, bool, bool]:
+    """The largest sparsity at which a network errs as the dense one does; whether it suffers, and recovers afterwards.
 
     Within the limit means an error of at most the replicate's own dense network's plus the larger of one standard
     deviation of dense networks over replicates and `margin`.
 
-    values: `Risk` of the dense network of every replicate; then, of one replicate, `Risk` and `LayerSparsity` of the
-    dense network and of each sparser one. margin: a fraction; it keeps a dense network without any spread from making
-    single examples count.
-    Returns: threshold, the sparsity at which the curve first leaves the limit; reached: 1 if it does, 0 if it ends
-    within it; returns: 1 if it comes back into it afterwards, so that it has no one threshold.
+    dense: errors of the dense network of every replicate. curve: of one replicate the sparsity and the error, a
+    fraction each, of the dense network and of each sparser one. margin: a fraction; it keeps a dense network without
+    any spread from making single examples count.
 
-    A network that is no sparser than the one before it, or has no weight left, tells nothing and is left out.
-
-    Raises UsageError when that leaves no curve.
+    A curve that ends within the limit has a threshold of at least its last sparsity; one that comes back into it has no
+    one threshold. A network that is no sparser than the one before it, or has no weight left, tells nothing and is left
+    out. Raises UsageError when that leaves no curve.
 
     Source: proposed here, after Jin et al. 2022's rule that results differ by one standard deviation.
     """
-    dense, curve = values[:replicates], values[replicates:]
-    spread = float(np.std([float(v["error"]) for v in dense], ddof=1)) if replicates > 1 else 0.0
+    spread = float(np.std(dense, ddof=1)) if len(dense) > 1 else 0.0
     densities: list[float] = []
     errors: list[float] = []
-    for risk, layer in zip(curve[::2], curve[1::2], strict=True):
-        density = 1 - float(layer["sparsity"])
-        if 0 < density < (densities or [2.0])[-1]:
-            densities.append(density)
-            errors.append(float(risk["error"]))
+    for sparsity, error in curve:
+        if 0 < 1 - sparsity < (densities or [2.0])[-1]:
+            densities.append(1 - sparsity)
+            errors.append(error)
     limit = errors[0] + max(spread, margin)
-    reached, returns = (float(found) for found in (max(errors) > limit, comes_back(errors, limit)))
-    return {"threshold": 1 - first_crossing(densities, errors, limit), "reached": reached, "returns": returns}
+    return 1 - first_crossing(densities, errors, limit), max(errors) > limit, comes_back(errors, limit)

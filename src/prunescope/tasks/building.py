@@ -129,14 +129,15 @@ def copied(module: nn.Module) -> nn.Module:
 
     Raises UsageError for a module that holds other tensors that were computed.
     """
+    checked(module)
     computed = [part.__dict__.get(name) for _, part, name in _pruned(module)]
     computed += [leaf for part in module.modules() if isinstance(part, nn.RNNBase) for leaf in part._flat_weights]
     memo: dict[int, Any] = {
         id(leaf): leaf.detach().clone() for leaf in computed if isinstance(leaf, Tensor) and not leaf.is_leaf
     }
     try:
-        return copy.deepcopy(checked(module), memo).cpu()
-    except (RuntimeError, TypeError) as problem:
+        return copy.deepcopy(module, memo).cpu()
+    except Exception as problem:  # whatever the copying of an attribute raises
         raise UsageError(
             f"the {type(module).__name__} cannot be copied ({str(problem).partition(' at the moment')[0]}): one of its "
             "attributes was computed from its parameters, or is no data (a lock, a file, a generator). Compute it in "

@@ -18,6 +18,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree, leaves_of
 from prunescope.tasks.functional import close, fill, places_of
+from prunescope.tasks.model import Model
 from prunescope.tasks.targets import Classes
 from prunescope.tasks.task import Problem, Split
 
@@ -113,6 +114,19 @@ def check_forgets(name: str, apply: "Passes", x: Tensor, outputs: dict[bool, Ten
             )
 
 
+def check_first(name: str, problem: Problem, weights: Weights, x: Tensor, outputs: dict[bool, Tensor]) -> None:
+    """Raises UsageError where what the first pass leaves for good depends on its examples. outputs: as above."""
+    fresh = Passes(problem, weights, name, problem.model.copy())
+    for train, known in outputs.items():
+        fresh(x[[0, 0]], train=train)
+        if not _close(fresh(x, train=train), known):
+            raise UsageError(
+                f"the first pass of {name} in {'training' if train else 'evaluation'} mode leaves something of its "
+                "examples in the module, which no stored state has: make a buffer of it in __init__ (register_buffer), "
+                "and set it in training, or compute it before from the data"
+            )
+
+
 def check_whole(name: str, problem: Problem, weights: Weights, x: Tensor, outputs: Tensor) -> None:
     """Raises UsageError where parameters and buffers are not all that a network computes with."""
     network = problem.model.network
@@ -162,8 +176,8 @@ def check_registered(name: str, losses: Tensor, leaves: Tree) -> None:
 class Passes:
     """Passes of a network, whose errors name the place in the user's code."""
 
-    def __init__(self, problem: Problem, weights: Weights, name: str) -> None:
-        self.model, self._weights, self._name = problem.model, weights, name
+    def __init__(self, problem: Problem, weights: Weights, name: str, model: Model | None = None) -> None:
+        self.model, self._weights, self._name = model or problem.model, weights, name
 
     def __call__(self, x: Tensor, *, train: bool) -> Tensor:
         """The outputs. Raises UserCodeError, with the user's line."""

@@ -8,10 +8,14 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.tree import masked
+from prunescope.tasks.data.source import Inputs
+from prunescope.tasks.functional import close
 from prunescope.tasks.model import Model
 
 LISTED = 12
 """Most tensors that a message names."""
+BATCH = 250
+"""Examples a pass where two networks are compared."""
 COUNTER = "num_batches_tracked"
 
 
@@ -44,6 +48,19 @@ def weights_from(model: Model, tensors: Mapping[str, Tensor], *, name: str = "th
         )
     masks = {key: leaf != 0 for key, leaf in state.params.items() if key in model.maskable}
     return Weights(masked(state.params, masks), state.buffers, masks)  # which turns -0 into 0
+
+
+@torch.no_grad()
+def same_outputs(one: tuple[Model, Weights], other: tuple[Model, Weights], inputs: Inputs) -> bool:
+    """Whether two networks with their states have the same outputs for every example: a few would not show a branch."""
+    for rows in torch.split(torch.arange(len(inputs)), BATCH):
+        first, second = (  # a copy for each: a pass may change its inputs in place
+            model.apply(state.params, state.buffers, inputs.take(rows).clone(), train=False)[0]
+            for model, state in (one, other)
+        )
+        if not close(second, first, tolerance=1e-4):
+            return False
+    return True
 
 
 def plain_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
@@ -99,6 +100,7 @@ def inspect_problem(problem: Problem) -> Inspection:
         training = apply(x, train=True)
         examined.check_pure(name, apply, x, training, (weights, before))
         examined.check_forgets(name, apply, x, {False: outputs, True: training})
+        examined.check_first(name, problem, weights, x, {False: outputs, True: training})
         if training.shape != outputs.shape:
             raise UsageError(
                 f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
@@ -146,5 +148,6 @@ def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[s
         if not losses.requires_grad:
             return tuple(leaves)
         examined.check_registered(problem.model.network.path.rpartition(":")[2], losses, leaves)
-        slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
+        with blaming(f"the backward pass of {problem.model.network.path}", always=True):
+            slopes = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
     return tuple(name for name, slope in zip(leaves, slopes, strict=True) if slope is None)

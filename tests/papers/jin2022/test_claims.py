@@ -109,7 +109,7 @@ def test_the_exceptions_of_figure_5_are_claims_where_they_are_the_paper_s(name, 
     sub = subgroups(bench, SMOKE)
     results = Made(bench, error=gains(dict.fromkeys(NOISES, 5.0)))
     for other in NOISES[1:]:
-        for number, node in enumerate(sub.at_choice("pruned", other, "optimal")):
+        for number, node in enumerate(sub.differences("pruned", other, "optimal")):
             change = (top if other == noise else 1.0) + 0.01 * number
             results.values[node.id] = {"difference": np.linspace(0.0, change, sub.groups)}
     chosen = [claim for claim in fig5.exceptions(sub) if name != "resnet50" or claim.name.endswith(f"-{100 * noise:g}")]

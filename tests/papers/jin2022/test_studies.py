@@ -210,7 +210,7 @@ def test_differences_are_what_the_readings_say(results):
     size = SMALL.size("smoke")
     bench = arms(size)
     sub = subgroups.subgroups(bench, size)
-    (node, _) = sub.at_level("pruned", 0.4, 2)
+    (node, _) = sub.differences("pruned", 0.4, 2)
     sparse, dense = bench.row("pruned", 0.4, 2)[0], bench.row("dense", 0.4, 0)[0]
     members = [results[Reading(measure=EL2N(), state=final(run))]["el2n"] for run in sub.members(0.4, 0)]
     order = np.argsort(np.mean(members, axis=0), kind="stable")

@@ -62,6 +62,14 @@ def test_a_study_runs_and_all_its_figures_are_drawn(entry, store, tmp_path):
     assert all("is not in the store" not in verdict.why for verdict in done.verdicts)
 
 
+def test_displacement_is_relative_to_the_weights_that_pruning_left():
+    networks = sweep(Setting(), (1.0,), 1)[1.0]
+    before, after, run, risk = networks.displacement.nodes
+    results = {run: {"steps": np.asarray(1)}, risk: {"loss": np.asarray(0.0)}}
+    results |= {node: {"weights": length * np.array([3, 4], dtype="f4")} for node, length in ((before, 1), (after, 3))}
+    assert networks.displacement(results).tolist() == [2.0]
+
+
 def test_claims_of_the_abstract_have_the_paper_as_basis():
     study, _ = made(mild_and_over)
     basis = {claim.name: claim.basis for claim in study.claims}

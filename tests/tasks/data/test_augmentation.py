@@ -117,37 +117,10 @@ def test_ranges_that_descend_are_refused() -> None:
             RandomResizedCrop(**changes)
 
 
-class Inverted(Augmentation):
-    """A user's own, which says nothing of several runs."""
-
-    def __call__(self, x: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        return torch.where(torch.rand(len(x), 1, 1, 1, generator=generator) < 0.5, x, -x)
-
-
-@pytest.mark.parametrize(
-    "augmentation",
-    [
-        CropFlip(pad=2, fill=(0.1, 0.2, 0.3)),
-        CropFlip(pad=3, flip=False, fill=(0.5,)),
-        RandomResizedCrop(size=6),
-        RandomResizedCrop(size=9, flip=False),
-        Inverted(),
-    ],
-)
-def test_the_images_of_several_runs_are_those_of_each_by_itself(augmentation: Augmentation) -> None:
-    x = images(4, 10, 3, 8, 8)
-    for given in (x, x.transpose(0, 1).contiguous().transpose(0, 1)):
-        together = augmentation.apply_to_runs(given, [seeded(k) for k in range(4)])
-        alone = [augmentation(part, seeded(k)) for k, part in enumerate(x)]
-        assert torch.equal(together, torch.stack(alone))
-    assert not torch.equal(alone[0], augmentation(x[0], seeded(1)))
-
-
 @pytest.mark.parametrize("augmentation", [CropFlip(fill=(0.1, 0.2, 0.3)), RandomResizedCrop(size=6)])
 def test_constants_are_made_once_a_device(augmentation: Augmentation) -> None:
     x = images(4, 3, 8, 8)
     augmentation(x, seeded(0))
     made = constant.cache_info().misses
     augmentation(x, seeded(1))
-    augmentation.apply_to_runs(x[None], [seeded(2)])
     assert constant.cache_info().misses == made

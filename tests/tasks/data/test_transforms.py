@@ -64,12 +64,6 @@ def test_no_state_is_left_behind():
     assert (np.random.get_state()[1] == before[1]).all()  # noqa: NPY002
 
 
-def test_a_stack_sees_what_each_run_sees():
-    x = torch.stack([X, X + 1])
-    together = SHIFTED.apply_to_runs(x, [seeded(0), seeded(1)])
-    assert torch.equal(together, torch.stack([SHIFTED(x[k], seeded(k)) for k in (0, 1)]))
-
-
 @pytest.mark.parametrize(
     ("transform", "message"),
     [

@@ -5,7 +5,6 @@ example i's logits and H_i the Hessian of its loss in the logits. Nats per squar
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal
 
 import torch
@@ -13,7 +12,6 @@ from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.errors import UsageError
-from prunescope.base.streams import stream
 from prunescope.base.tree import Tree, leaves_of, slope
 from prunescope.measures.curvature.surface import Surface
 from prunescope.tasks.twice import explained, twice_differentiable
@@ -53,19 +51,12 @@ def _operator(surface: Surface, matrix: Matrix) -> Operator:
 def _require_right(surface: Surface) -> None:
     """Raises UsageError where a product is not the change of the gradient: PyTorch does not check what it is told.
 
-    In float64, on two examples, near the state (at it, what was removed lies on kinks), for half the squared logits
-    instead of the loss, along the weights that a gradient reaches; the smallest step crosses no kink. Networks that
-    do not compute in float64 are not checked.
+    Of the trial surface, along the weights that a gradient reaches; the smallest step crosses no kink. Networks that do
+    not compute in float64 are not checked.
     """
-    draws = stream(0, "second derivative")
     trial = surface.trial
     start = trial.vector(trial.params)
-    size = start.square().mean().sqrt() + 1e-3
-    noise, along = (size * torch.randn(len(start), generator=draws).to(start) for _ in range(2))
-    start = start + 0.1 * noise
-    trial = replace(
-        trial, params=trial.tree(start), loss=lambda logits, _: logits.reshape(len(logits), -1).square().sum(1) / 2
-    )
+    along = trial.random(start, "second derivative")
     try:
         along = along * (trial.vector(gradient(trial, trial.params)) != 0)
         product = _operator(trial, "hessian")(along.unsqueeze(0))[0]

@@ -1,7 +1,7 @@
 """The loss over a stated sample as a function of the kept weights.
 
 Belongs here: which examples, in which mode and precision, and how weights become one vector. Does not belong here:
-derivatives.
+derivatives, and whether there are any (`function.py`).
 
 Vectors are over kept parameters only: every entry that a mask does not remove, in the order of the parameters. A
 removed weight is a constant 0, so it adds an eigenvalue 0 and nothing to a trace.
@@ -17,12 +17,13 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from prunescope.base.errors import PrunescopeError, UsageError
+from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
+from prunescope.base.streams import stream
 from prunescope.base.tree import Masks, Tree
 from prunescope.base.value import Value
+from prunescope.measures.curvature.function import require_function, require_gradient
 from prunescope.measures.measure import SplitName
-from prunescope.tasks.functional import drawing
 from prunescope.tasks.losses import Loss
 from prunescope.tasks.model import Model
 from prunescope.tasks.task import Problem
@@ -125,10 +126,27 @@ class Surface:
 
     @property
     def trial(self) -> "Surface":
-        """The surface of two examples, or of all where they mix, in float64."""
-        x, y = (self.x, self.y) if self.mixes else (self.x[:2], self.y[:2])
+        """Half the mean squared logits of two examples, or of all where they mix, in float64, near the state.
+
+        At the state what was removed lies on kinks. The first example is there twice, as some layers count.
+        """
+        rows = list(range(len(self.y))) if self.mixes else [0, len(self.y) - 1, 0]
         params, buffers = ({name: _double(leaf) for name, leaf in part.items()} for part in (self.params, self.buffers))
-        return replace(self, params=params, buffers=buffers, x=_double(x), y=y)
+        start = self.vector(params)
+        return replace(
+            self,
+            loss=lambda logits, _: logits.reshape(len(logits), -1).square().sum(1) / 2,
+            params=self.tree(start + 0.1 * self.random(start, "noise")),
+            buffers=buffers,
+            x=_double(self.x[rows]),
+            y=self.y[rows],
+        )
+
+    @staticmethod
+    def random(like: Tensor, name: str) -> Tensor:
+        """A random vector as large as another one; none is 0."""
+        size = like.square().mean().sqrt() + 1e-3
+        return size * torch.randn(len(like), generator=stream(0, "near the state", name)).to(like)
 
     def chunks(self, size: int = CHUNK) -> Iterator[tuple[Tensor, Tensor]]:
         """The sample in order, at most `size` at a time; all at once where examples mix."""
@@ -179,7 +197,8 @@ class Surface:
 def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
     """The loss surface of a state over a sample, or over all of a split that is smaller.
 
-    Raises UsageError for a network or a loss that is no function of weights and examples (`_require_function`).
+    Raises UsageError for a network or a loss that is no function of weights and examples and for a gradient that is
+    not its change (`function.py`).
     """
     split = problem.split(sample.split)
     count = len(split) if sample.examples == "all" else min(sample.examples, len(split))
@@ -196,39 +215,9 @@ def surface(problem: Problem, weights: Weights, sample: Sample) -> Surface:
         train=sample.normalization == "train",
         beat=problem.beat,
     )
-    _require_function(made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}")
+    require_function(made, f"{problem.model.network.path} in {sample.normalization} mode, {sample.precision}")
+    require_gradient(made, f"{problem.model.network.path} in {sample.normalization} mode")
     return made
-
-
-def _require_function(made: Surface, what: str) -> None:
-    """Raises UsageError where one pass shows that there is no loss of every example as a function of the weights."""
-    x, y = (made.x, made.y) if made.train else (made.x[:2], made.y[:2])
-    if unfit := [name for name, leaf in made.params.items() if leaf.is_complex()]:
-        raise UsageError(f"{unfit[0]} is complex; curvature is defined for real parameters only")
-    with torch.no_grad(), drawing(x.device, 0):
-        before = _random_state(x.device)
-        try:
-            logits = made.logits(made.params, x)
-            losses = made.loss(logits, y)
-        except (PrunescopeError, MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as problem:
-            text = str(problem).partition("\n")[0]
-            raise UsageError(f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}") from problem
-        drawn = not torch.equal(before, _random_state(x.device))
-    if drawn and not made.train:
-        raise UsageError(
-            f"{what}, draws random numbers, so it has no one loss; let it draw only while `self.training` is true"
-        )
-    if len(logits) != len(x) or losses.shape != y.shape[:1]:
-        raise UsageError(
-            f"{what}: {len(x)} examples have logits of shape {tuple(logits.shape)} and losses of shape "
-            f"{tuple(losses.shape)}; both need one row an example"
-        )
-
-
-def _random_state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def require_evaluation(sample: Sample, what: str, instead: str) -> None:

@@ -160,14 +160,15 @@ class Arms:
         dense = curve[0].risks[split]
 
         def of(number: int) -> ps.Quantity:
-            pairs = [node for each in curve for node in (each.risks[split][number], each.layers[number])]
-            nodes = (*dense, *pairs)
+            pairs = [(each.risks[split][number], each.layers[number]) for each in curve]
 
             def read(results: ps.Results) -> list[float]:
-                values = [results[node] for node in nodes]
-                where = threshold(values, replicates=len(dense), margin=tolerance / 100)
-                return [100 * where["threshold"], where["reached"], where["returns"]]
+                errors = [float(results[node]["error"]) for node in dense]
+                points = [(float(results[of]["sparsity"]), float(results[risk]["error"])) for risk, of in pairs]
+                place, reached, returns = threshold(errors, points, margin=tolerance / 100)
+                return [100 * place, reached, returns]
 
+            nodes = (*dense, *(node for pair in pairs for node in pair))
             return ps.Quantity("", "percentage points of sparsity", nodes, read)
 
         return [of(number) for number in range(self.ground.replicates)]

@@ -1,7 +1,4 @@
-"""How the claims of the two papers are made, and those that several figures make.
-
-Does not belong here: sentences, places and published numbers of one figure (its own file).
-"""
+"""How the claims of the two papers are made, and those that several figures make."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -119,8 +119,12 @@ def correlations(
 
     def rows(panel: str, runs: Comparison, x: str, y: str) -> ps.Computed:
         def make(results: ps.Results) -> ps.Table:
-            fixed = {mediator: runs.points(results, x, y, mediator) for mediator in given}
-            return [*_kinds(runs.points(results, x, y)), *(_mediated(*each) for each in fixed.items())]
+            table = list(_kinds(runs.points(results, x, y)))
+            for mediator in given:
+                points = runs.points(results, x, y, mediator)
+                interval = _resampled(points, correlation.r_partial)
+                table.append(_estimate(f"with {mediator} held fixed", correlation.partial(points), interval))
+            return table
 
         return ps.Computed(runs.nodes(x, y, *given), make, {"panel": _panel(panel, f"{label(x)} and {label(y)}")})
 
@@ -148,11 +152,6 @@ def _kinds(points: Points) -> Iterator[ps.Row]:
     yield _estimate("Kendall, arms and seeds resampled", tau, _resampled(points, correlation.tau))
     yield _estimate("Pearson, between arms", between, correlation.fisher_interval(between))
     yield _estimate("Pearson, within arms", within, _resampled(points, correlation.r_within, unit="seed"))
-
-
-def _mediated(mediator: str, points: Points) -> ps.Row:
-    r = correlation.partial(points)
-    return _estimate(f"with {mediator} held fixed", r, _resampled(points, correlation.r_partial))
 
 
 def _resampled(points: Points, statistic: Statistic, *, unit: Unit = "arm and seed") -> Interval:

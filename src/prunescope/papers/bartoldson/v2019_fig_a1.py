@@ -18,8 +18,12 @@ COST = {"smoke": "a minute or less", "laptop": "15 minutes", "paper": "a month"}
 FIGURE = "Figure A1"
 PLACE = "Bartoldson et al. 2019, Figure A1"
 MEASURE = Normality()
-PARTS: Mapping[str, float] = {"before training": 0.0, "half way": 0.5, "after training": 1.0}
-"""When activations are measured, as a part of training."""
+MOMENTS: Mapping[str, ps.Moment] = {
+    "before training": ps.Moment(when="step", at="0%"),
+    "half way": ps.Moment(when="step", at="50%"),
+    "after training": ps.Moment(),
+}
+"""When activations are measured."""
 NEAR = ps.Direction("less", than=0.05)
 """Distance that counts as nearly normal; proposed here, the papers give no number."""
 Settings = Size
@@ -33,7 +37,10 @@ def histograms(name: str, title: str, size: Size, *ready: ps.Precondition) -> ps
     ready: what must hold before it is judged whether training takes activations away from the normal distribution.
     """
     runs = arms.treated(VGG11, size, arms.NONE).runs
-    readings = {when: [_normality(run, part) for run in runs] for when, part in PARTS.items()}
+    readings = {
+        when: [ps.Reading(measure=MEASURE, state=ps.StateRef(run=run, moment=moment)) for run in runs]
+        for when, moment in MOMENTS.items()
+    }
     centres = [-EDGE + (i + 0.5) * 2 * EDGE / BINS for i in range(BINS)]
     density, x_label = "density", "normalized activation"
     return ps.Figure(
@@ -53,11 +60,6 @@ def histograms(name: str, title: str, size: Size, *ready: ps.Precondition) -> ps
         plot=ps.Lines("activation", density, series="when", x_label=x_label, y_label=density, marks="none"),
         claims=tuple(_claims(readings, ready)),
     )
-
-
-def _normality(run: ps.Recipe, part: float) -> ps.Reading:
-    moment = ps.Moment() if part == 1.0 else ps.Moment(when="step", at=f"{100 * part:g}%")
-    return ps.Reading(measure=MEASURE, state=ps.StateRef(run=run, moment=moment))
 
 
 def _claims(readings: Mapping[str, list[ps.Reading]], ready: tuple[ps.Precondition, ...]) -> Claims:

@@ -12,7 +12,6 @@ from pydantic import Field
 import prunescope as ps
 from prunescope.measures import GradientTrace, HessianSpectrum, HessianTrace, LossAlongEigenvectors, Sample
 from prunescope.measures.measure import Values
-from prunescope.measures.tic import tic
 from prunescope.papers.bartoldson import arms, figures, flatness
 from prunescope.papers.bartoldson.claims import LESS, MORE, Says, as_published
 from prunescope.papers.bartoldson.comparison import Comparison
@@ -82,7 +81,7 @@ def spectral(size: Settings) -> dict[str, Measured]:
         EPSILON: Measured("epsilon", (along,)),
         REACHED: Measured("reached", (along,)),
         SHARE: Measured(share, (spectrum, trace)),
-        TIC: Measured(lambda noise, spectrum: tic([noise, spectrum])["tic"], (noise, spectrum)),
+        TIC: Measured(tic, (noise, spectrum)),
         RISE: Measured(rise, (along,)),
     }
     by_power = {
@@ -112,6 +111,17 @@ def share(spectrum: Values, trace: Values) -> float:
     """
     whole = float(trace["trace"])
     return float(spectrum["sum"]) / whole if whole > 0 else float("nan")
+
+
+def tic(noise: Values, spectrum: Values) -> float:
+    """Tr(C) over the sum of the top eigenvalues, dimensionless for a loss in nats; NaN where that is not positive.
+
+    noise, spectrum: readings of `GradientTrace` and of `HessianSpectrum` on the same sample.
+
+    Source: Bartoldson et al. 2020, appendix E, after Thomas et al. 2020 (Takeuchi's information criterion).
+    """
+    curvature = float(spectrum["sum"])
+    return float(noise["trace"]) / curvature if curvature > 0 else float("nan")
 
 
 def _figures(size: Settings) -> Figures:

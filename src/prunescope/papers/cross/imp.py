@@ -18,7 +18,7 @@ from prunescope.papers.jin2022 import settings as column
 from prunescope.papers.jin2022.answers import calibration
 from prunescope.papers.jin2022.arms import Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE
-from prunescope.papers.jin2022.figures import level_rows
+from prunescope.papers.jin2022.figures import level_rows, over_sparsity
 from prunescope.papers.jin2022.quantities import (
     best_level,
     each_level,
@@ -170,16 +170,11 @@ def _over_levels(bench: Benchmark, noise: float, curves: Mapping[str, ps.Quantit
         yield ps.Claim(claim, f"At {at}, {says}.", quantity, MORE, place=PLACE)
 
 
-def at_random(bench: Benchmark, noise: float, level: int) -> list[ps.Recipe]:
-    """Networks with as many weights as a level, at random places from the beginning, trained once."""
-    masks = bernoulli(bench.keeps**level, exclude=bench.prune.exclude)
-    return [p.recipe.replace(interventions=masks) for p in bench.row("dense", noise, 0)]
-
-
 def fitted_at_random(bench: Benchmark, noise: float, level: int) -> ps.Quantity:
-    """Share of the noisy labels that they fit, percent."""
-    wrong = ps.column(map(risk_on_train, at_random(bench, noise, level)), "noisy_error")
-    return wrong.map(fit, unit=FITTED)
+    """Share of the noisy labels, percent, that networks with as many weights as a level, at random places, fit."""
+    masks = bernoulli(bench.keeps**level, exclude=bench.prune.exclude)
+    runs = [point.recipe.replace(interventions=masks) for point in bench.row("dense", noise, 0)]
+    return ps.column(map(risk_on_train, runs), "noisy_error").map(fit, unit=FITTED)
 
 
 def fit(wrong: Numbers) -> Numbers:
@@ -252,11 +247,8 @@ def _levels(bench: Benchmark, noise: float, measures: Mapping[str, OfLevel]) -> 
         "loss rises most, those not among the hardest fifth by EL2N. Rise: of the test error when weights go, before "
         "training. The star marks the level of least test error.",
         rows=rows,
-        plot=ps.Lines(
-            "weights_remaining", "value", series="arm", y_label="see the panel", x_label="weights remaining, %",
-            log_x=True, reverse_x=True, share_y=False, star="chosen",
-        ),
-    )  # fmt: skip
+        plot=over_sparsity("value", "see the panel", share_y=False, star="chosen"),
+    )
 
 
 def _random_figure(bench: Benchmark, noise: float) -> ps.Figure:
@@ -273,8 +265,5 @@ def _random_figure(bench: Benchmark, noise: float) -> ps.Figure:
         caption="Share of the noisy training labels that a network gives, of pruned networks and of networks with as "
         "many weights at random places from the beginning.",
         rows=[ps.Rows({"series": n}, {"fitted": q}, parts={"weights_remaining": left}) for n, q in series.items()],
-        plot=ps.Lines(
-            "weights_remaining", "fitted", series="series", y_label="noisy labels fitted, %",
-            x_label="weights remaining, %", log_x=True, reverse_x=True,
-        ),
-    )  # fmt: skip
+        plot=over_sparsity("fitted", "noisy labels fitted, %", series="series"),
+    )

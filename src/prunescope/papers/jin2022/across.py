@@ -35,6 +35,7 @@ Gap = Callable[[Benchmark, float], ps.Quantity]
 Cells = Mapping[str, Sequence[Cell]]
 EXTENDED: Gap = partial(lacks, arm="extended")
 WIDTH: Gap = partial(lacks, arm="width")
+SPARSE: Gap = lambda bench, noise: dense(bench, noise) - best_sparse(bench, noise)  # noqa: E731
 
 
 class Settings(ps.Value):
@@ -104,7 +105,7 @@ def _claims(cells: Cells) -> Iterator[ps.Claim]:
             "it."
         )
         every = ps.Among(NO_LESS, at_least=13, of=13)
-        yield count("sparse-is-never-worse", text, _gain_of_sparse, "noisy", every, place)
+        yield count("sparse-is-never-worse", text, SPARSE, "noisy", every, place)
     if cells["longer"]:
         text = "At 9 of 13 noisy benchmarks extended dense training errs more than pruning, each at its best."
         most, place = ps.Among(MORE, at_least=9, of=13), "section 5.1 and Fig. 6"
@@ -112,10 +113,6 @@ def _claims(cells: Cells) -> Iterator[ps.Claim]:
     most, place = ps.Among(MORE, at_least=4, of=5), "section 5.2 and Fig. 7"
     text = "Without label noise, width down-scaling errs more than pruning, each at its best, on 4 of 5 benchmarks."
     yield count("width-is-worse", text, WIDTH, "clean", most, place)
-
-
-def _gain_of_sparse(bench: Benchmark, noise: float) -> ps.Quantity:
-    return dense(bench, noise) - best_sparse(bench, noise)
 
 
 def _count(cells: Cells, name: str, says: str, gap: Gap, which: str, region: ps.Among, place: str) -> ps.Claim:

@@ -13,7 +13,7 @@ from prunescope.measures import Outputs
 from prunescope.measures.answers import Answers, exemplars
 from prunescope.measures.measure import Values
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark
-from prunescope.papers.jin2022.figures import ALL, OVER_SPARSITY, level_rows
+from prunescope.papers.jin2022.figures import ALL, level_rows, over_sparsity
 from prunescope.papers.jin2022.quantities import OfNetwork, remaining
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.readings import at_end, noise_name
@@ -70,12 +70,6 @@ def changed(bench: Benchmark, arm: Arm, noise: float, level: int) -> ps.Quantity
     return ps.each(_apart, outputs(bench, "dense", noise, 0), outputs(bench, arm, noise, level), unit="%")
 
 
-def _by_seed(bench: Benchmark, noise: float) -> ps.Quantity:
-    """The same of the dense network of the next replicate."""
-    dense = outputs(bench, "dense", noise, 0)
-    return ps.each(_apart, dense, [*dense[1:], dense[0]], unit="%")
-
-
 def _apart(one: Values, other: Values) -> float:
     return 100 * float((_read(one).prediction != _read(other).prediction).mean())
 
@@ -93,9 +87,10 @@ def _over_levels(
         arms = [arm for arm in ALL if noise in bench.noises_of(arm)]
         rows += [level_rows(bench, arm, noise, panel | {"arm": LABELS[arm]}, **{y: of}) for arm in arms]
         if seed and bench.replicates > 1:
-            x = {"weights_remaining": remaining(bench, "dense", noise, 0)}
-            rows.append(ps.Rows(panel | {"arm": SEED}, x | {y: _by_seed(bench, noise)}))
-    plot = ps.Lines("weights_remaining", y, series="arm", references=(SEED,), **OVER_SPARSITY)
+            dense, x = outputs(bench, "dense", noise, 0), remaining(bench, "dense", noise, 0)
+            next_one = ps.each(_apart, dense, [*dense[1:], dense[0]], unit="%")
+            rows.append(ps.Rows(panel | {"arm": SEED}, {"weights_remaining": x, y: next_one}))
+    plot = over_sparsity(y, references=(SEED,))
     return ps.Figure(name, title, caption=caption, rows=rows, plot=plot)
 
 
@@ -131,5 +126,5 @@ def _exemplars(bench: Benchmark) -> ps.Figure:
         caption="Test examples whose most frequent answer differs between networks of an arm and dense networks, mean "
         "over random halves of the replicates, one of each kind; dashed: between two such sets of dense networks.",
         rows=rows,
-        plot=ps.Lines("weights_remaining", y, series="arm", references=(SEED,), **OVER_SPARSITY),
+        plot=over_sparsity(y, references=(SEED,)),
     )

@@ -61,11 +61,9 @@ def _table(
 
 
 def _table5(bench: Benchmark) -> ps.Figure:
-    def where_run(noise: float) -> ps.Quantity:
-        gap = as_long(bench, noise) - best(bench, "pruned", noise)
-        return gap.map(lambda values: values if np.isfinite(values).any() else values[:0])
-
     longer, narrower = bench.noises_of("extended"), bench.noises_of("width")
+    gaps = {noise: as_long(bench, noise) - best(bench, "pruned", noise) for noise in longer}
+    where_run = {n: gap.map(lambda v: v if np.isfinite(v).any() else v[:0]) for n, gap in gaps.items()}
     return _table(
         "table5",
         "Table 5: what the controls lack",
@@ -74,7 +72,7 @@ def _table5(bench: Benchmark) -> ps.Figure:
         "pruning generalizes better.",
         [
             *(("extended, its own best", noise, lacks(bench, noise, "extended")) for noise in longer),
-            *(("extended, equal training", noise, where_run(noise)) for noise in longer),
+            *(("extended, equal training", noise, gap) for noise, gap in where_run.items()),
             *(("width-scaled", noise, lacks(bench, noise, "width")) for noise in narrower),
         ],
         "control",

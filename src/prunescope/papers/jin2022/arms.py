@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 import prunescope as ps
 from prunescope.base.streams import replicate
 from prunescope.measures import Halves
-from prunescope.papers.readings import Trained, at_end
+from prunescope.papers.readings import at_end, risk_on_test, risk_on_train
 
 Arm = Literal["dense", "pruned", "extended", "width"]
 LABELS: dict[Arm, str] = {"dense": "dense", "pruned": "pruned", "extended": "extended dense", "width": "width-scaled"}
@@ -32,9 +32,10 @@ def selector(recipe: ps.Recipe) -> ps.Reading:
 
 
 @dataclass(frozen=True)
-class Point(Trained):
+class Point:
     """One network of one arm; level 0 of every arm is the same dense network.
 
+    test, train: its risks on the test and on the training set.
     selector: what an optimum is chosen by.
     halves: errors on the two halves of the test set.
     examples: loss and prediction of every training example.
@@ -47,6 +48,8 @@ class Point(Trained):
     level: int
     recipe: ps.Recipe
 
+    test = cached_property(lambda self: risk_on_test(self.recipe))
+    train = cached_property(lambda self: risk_on_train(self.recipe))
     selector = cached_property(lambda self: selector(self.recipe))
     halves = cached_property(lambda self: at_end(self.recipe, Halves(split="test")))
     examples = cached_property(lambda self: at_end(self.recipe, ps.Examples()))

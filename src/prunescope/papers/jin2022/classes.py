@@ -12,7 +12,7 @@ from prunescope.base.errors import PrunescopeError
 from prunescope.measures import ClassRisk
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers
 from prunescope.papers.jin2022.claims import MORE, Says, by_chance, no_more_than_by_chance
-from prunescope.papers.jin2022.figures import OVER_SPARSITY
+from prunescope.papers.jin2022.figures import over_sparsity
 from prunescope.papers.jin2022.quantities import ERROR, rank_agreement, remaining
 from prunescope.papers.readings import at_end
 from prunescope.papers.whom import of_whom, on_test
@@ -59,9 +59,7 @@ def figure(bench: Benchmark, arms: Sequence[Arm], *, claims: Sequence[ps.Claim] 
         "most for the worse, for the better, and the mean over classes. The worst of several classes lies above 0 "
         "by chance alone; the same of the mildest levels shows by how much.",
         rows=[_rows(bench, arm, level) for arm in arms for level in bench.levels_of(arm, NOISE)[1:]],
-        plot=ps.Lines(
-            "weights_remaining", "change", series="series", y_label="change in test error, points", **OVER_SPARSITY
-        ),
+        plot=over_sparsity("change", "change in test error, points", series="series"),
         claims=tuple(claims),
     )
 

@@ -4,6 +4,7 @@ Not here: groups of examples (`subgroups.py`), classes (`classes.py`), claims.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
@@ -24,13 +25,18 @@ from prunescope.papers.jin2022.quantities import (
 from prunescope.papers.readings import noise_name
 from prunescope.studies.curves import number
 
-OVER_SPARSITY: Mapping[str, Any] = {"x_label": "weights remaining, %", "log_x": True, "reverse_x": True}
 CONTROLS: Mapping[Arm, str] = {
     "extended": "extended dense training (the training alone, drawn at the weights remaining of the pruned network "
     "that has trained as long)",
     "width": "narrower dense networks (the size alone)",
 }
 ALL: Sequence[Arm] = ("pruned", "extended", "width")
+
+
+def over_sparsity(y: str, y_label: str = "", *, series: str = "arm", **more: Any) -> ps.Lines:
+    """Curves of a column over the weights that remain, fewer to the right; more: fields of `Lines`."""
+    plot = ps.Lines("weights_remaining", y, series=series, x_label="weights remaining, %", y_label=y_label, **more)
+    return replace(plot, log_x=True, reverse_x=True)
 
 
 def error_figure(
@@ -72,17 +78,16 @@ def error_figure(
         for arm in shown
         if not bench.depth(arm, noise)
     )
-    axis: Mapping[str, Any] = {"x_label": "epochs of training in all"} if over == "epochs" else OVER_SPARSITY
-    dashed, y_label = (LABELS["dense"],), "test error, %"
+    plot = over_sparsity("test_error", "test error, %", share_y=False, references=(LABELS["dense"],), star="chosen")
+    if over == "epochs":
+        plot = replace(plot, x=over, x_label="epochs of training in all", log_x=False, reverse_x=False)
     return ps.Figure(
         name,
         title,
         caption="Test error of the dense network (dashed), of iterative magnitude pruning with learning-rate rewinding"
         f"{beside}. The star marks the optimum of a curve." + (f" Not run: {lacking}." if lacking else ""),
         rows=rows,
-        plot=ps.Lines(
-            over, "test_error", series="arm", y_label=y_label, share_y=False, references=dashed, star="chosen", **axis
-        ),
+        plot=plot,
         claims=tuple(claims),
     )
 
@@ -132,15 +137,7 @@ def fit_figure(
             for panel, arm, suffix in series
             for part in ("original", "noisy")
         ],
-        plot=ps.Lines(
-            "weights_remaining",
-            "train_loss",
-            series="examples",
-            y_label=y_label,
-            references=dashed,
-            star="chosen",
-            **OVER_SPARSITY,
-        ),
+        plot=over_sparsity("train_loss", y_label, series="examples", references=dashed, star="chosen"),
         claims=tuple(claims),
     )
 

@@ -10,7 +10,7 @@ import prunescope as ps
 from prunescope.papers.jin2022 import fig3, fig6, fig7
 from prunescope.papers.jin2022.arms import Arm, Benchmark
 from prunescope.papers.jin2022.claims import MORE, Says
-from prunescope.papers.jin2022.figures import OVER_SPARSITY, noise_figure
+from prunescope.papers.jin2022.figures import noise_figure, over_sparsity
 from prunescope.papers.jin2022.quantities import ERROR, best, best_epoch, dense, optima_inside, remaining
 from prunescope.papers.jin2022.settings import SCALES, Settings, at, study
 from prunescope.papers.readings import noise_name
@@ -97,7 +97,7 @@ def by_depth(bench: Benchmark) -> ps.Figure:
         "many weights remain. The paper's number of levels is not known, and with label noise the optimum may lie "
         "deeper than a chain goes. The data hold 95 % intervals and verdicts.",
         rows=rows,
-        plot=ps.Lines("weights_remaining", "gap", series="claim", y_label="percentage points", **OVER_SPARSITY),
+        plot=over_sparsity("gap", "percentage points", series="claim"),
     )
 
 

@@ -16,7 +16,7 @@ from prunescope.papers.jin2022 import PAPERS
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.claims import LESS, MORE
 from prunescope.papers.jin2022.fig2 import better_training
-from prunescope.papers.jin2022.figures import OVER_SPARSITY, error_figure
+from prunescope.papers.jin2022.figures import error_figure, over_sparsity
 from prunescope.papers.jin2022.quantities import dense, fits, over_levels, remaining, test_error, train
 from prunescope.papers.jin2022.scales import COLUMNS
 
@@ -98,13 +98,12 @@ def _loss_figure(bench: Benchmark, claims: tuple[ps.Claim, ...]) -> ps.Figure:
         "train_loss": over_levels(bench, "pruned", 0.0, train),
         "train_error": over_levels(bench, "pruned", 0.0, errors),
     }
-    y_label = "mean training loss, nats"
     return ps.Figure(
         "train-loss",
         "Training loss over sparsity",
         caption="Mean training loss, evaluation mode, no augmentation.",
         rows=[ps.Rows({"arm": "pruned"}, values, parts={"level": bench.levels_of("pruned", 0.0)})],
-        plot=ps.Lines("weights_remaining", "train_loss", series="arm", y_label=y_label, **OVER_SPARSITY),
+        plot=over_sparsity("train_loss", "mean training loss, nats"),
         claims=claims,
     )
 

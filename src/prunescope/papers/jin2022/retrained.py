@@ -108,21 +108,16 @@ class Retrained:
     @property
     def _forgotten(self) -> ps.Quantity:
         """Forgetting events; an example that was never right counts as forgotten most, as in Toneva et al. 2019."""
-        looks = [map(_examples, self._states(p.recipe)) for p in self.bench.row("dense", self.noise, 0)]
-        path = "prunescope.measures.combine:forgetting"
-        counts = [ps.Combined(function=path, inputs=tuple(readings)) for readings in looks]
+        looks = [self._looks(point.recipe) for point in self.bench.row("dense", self.noise, 0)]
+        counts = [ps.Combined(function="prunescope.measures.combine:forgetting", inputs=inputs) for inputs in looks]
         return ps.combined(
             lambda learned, events: np.where(learned, events, events.max(axis=1, keepdims=True) + 1),
             *(ps.arrays(counts, name) for name in ("learned", "forgotten")),
         )
 
-    def _states(self, recipe: ps.Recipe) -> list[ps.StateRef]:
-        """The states of a run at equal distances, its end included."""
+    def _looks(self, recipe: ps.Recipe) -> tuple[ps.Reading, ...]:
+        """What a run says of every training example at equal distances, at its end, too."""
         total = recipe.clock().total
         steps = sorted({round(total * k / self.looks) for k in range(1, self.looks)} - {0, total})
         inside = [ps.StateRef(run=recipe, moment=ps.Moment(when="step", at=f"{step}it")) for step in steps]
-        return [*inside, ps.final(recipe)]
-
-
-def _examples(state: ps.StateRef) -> ps.Reading:
-    return ps.Reading(measure=ps.Examples(), state=state)
+        return tuple(ps.Reading(measure=ps.Examples(), state=state) for state in (*inside, ps.final(recipe)))

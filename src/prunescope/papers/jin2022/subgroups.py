@@ -12,10 +12,10 @@ import numpy as np
 import prunescope as ps
 from prunescope.papers.jin2022.arms import LABELS, Arm, Benchmark, Numbers, Rule
 from prunescope.papers.jin2022.claims import Says
-from prunescope.papers.jin2022.figures import OVER_SPARSITY
+from prunescope.papers.jin2022.figures import over_sparsity
 from prunescope.papers.jin2022.quantities import LOSS, best_level, remaining
 from prunescope.papers.jin2022.scales import Size, column_of
-from prunescope.papers.readings import EarlyScore, at_end, early_score
+from prunescope.papers.readings import EARLY_SCORES, EarlyScore, at_end
 from prunescope.runs.graph.families import ensemble
 from prunescope.studies.groups import group_means
 
@@ -75,12 +75,13 @@ class Subgroups:
         )
 
     def scores(self, noise: float, number: int) -> ps.Combined:
-        """The score of every training example of a replicate: {score: [N]}.
+        """The score of every training example of a replicate, mean over its ensemble: {score: [N]}.
 
         Source: Paul et al. 2021; Jin et al. 2022, section 3 (EL2N).
         Differs from the source: the number of members and the epoch are proposed; the paper's are not known.
         """
-        return early_score(self.members(noise, number), self.score)
+        readings = [at_end(run, EARLY_SCORES[self.score]) for run in self.members(noise, number)]
+        return ps.Combined(function="prunescope.measures.combine:mean", inputs=tuple(readings))
 
     def score_values(self, noise: float) -> ps.Quantity:
         """The same as a quantity, [replicates, N]."""
@@ -88,17 +89,13 @@ class Subgroups:
             [self.scores(noise, number) for number in range(self.bench.replicates)], self.score, unit=self.axis
         )
 
-    def at_level(self, arm: Arm, noise: float, level: int) -> list[ps.Combined]:
-        """Differences in loss by group between a level of an arm and the dense network, one a replicate."""
-        return self._differences(noise, [p.examples for p in self.bench.row(arm, noise, level)])
-
-    def at_choice(self, arm: Arm, noise: float, rule: Rule) -> list[ps.Combined]:
-        """The same at the level that a rule picks."""
-        runs = self.bench.chosen(arm, noise, rule=rule)
-        return self._differences(noise, [at_end(run, ps.Examples()) for run in runs])
-
-    def _differences(self, noise: float, sparse: Sequence[ps.Reading]) -> list[ps.Combined]:
+    def differences(self, arm: Arm, noise: float, at: int | Rule) -> list[ps.Combined]:
+        """Differences in loss by group to the dense network, at a level or where a rule picks, one a replicate."""
         dense = self.bench.row("dense", noise, 0)
+        if isinstance(at, int):
+            sparse = [point.examples for point in self.bench.row(arm, noise, at)]
+        else:
+            sparse = [at_end(run, ps.Examples()) for run in self.bench.chosen(arm, noise, rule=at)]
         return [
             ps.Combined(
                 function="prunescope.studies.groups:group_differences",
@@ -109,9 +106,8 @@ class Subgroups:
         ]
 
     def change(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
-        """The same as a quantity, at a level or where a rule picks: nats, [replicates, groups], lowest scores first."""
-        nodes = self.at_level(arm, noise, at) if isinstance(at, int) else self.at_choice(arm, noise, at)
-        return ps.arrays(nodes, "difference", label=f"change by {arm}", unit=LOSS)
+        """The same as a quantity: nats, [replicates, groups], lowest scores first."""
+        return ps.arrays(self.differences(arm, noise, at), "difference", label=f"change by {arm}", unit=LOSS)
 
     def top(self, arm: Arm, noise: float, at: int | Rule = "optimal") -> ps.Quantity:
         """Mean change of the groups with the top 20 % of the score, nats, [replicates]."""
@@ -198,10 +194,6 @@ def sparsity_figure(
 ) -> ps.Figure:
     """Mean change in training loss of five bands of examples, over all levels of some arms (App. L)."""
     bands = np.minimum(5 * np.arange(sub.groups) // sub.groups, 4)
-
-    def by_band(change: Numbers) -> Numbers:
-        return np.stack([group_means(groups, bands) for groups in change])
-
     return ps.Figure(
         name,
         title,
@@ -213,20 +205,15 @@ def sparsity_figure(
                 {"panel": LABELS[arm], "level": level},
                 {
                     "weights_remaining": remaining(sub.bench, arm, noise, level),
-                    "difference": sub.change(arm, noise, level).map(by_band),
+                    "difference": sub.change(arm, noise, level).map(
+                        lambda change: [group_means(groups, bands) for groups in change]
+                    ),
                 },
                 parts={"band": [f"{sub.axis} {20 * band} to {20 * band + 20} %" for band in range(5)]},
             )
             for arm in arms
             for level in sub.bench.levels_of(arm, noise)[1:]
         ],
-        plot=ps.Lines(
-            "weights_remaining",
-            "difference",
-            series="band",
-            y_label="change in training loss, nats",
-            share_y=False,
-            **OVER_SPARSITY,
-        ),
+        plot=over_sparsity("difference", "change in training loss, nats", series="band", share_y=False),
         claims=tuple(claims),
     )

@@ -14,7 +14,6 @@ import numpy as np
 import prunescope as ps
 from prunescope.base.reference import FINAL
 from prunescope.measures import NoiseResponse, SignalAndNoise, SignalNeurons, WeightVector
-from prunescope.measures.displacement import displacement
 from prunescope.measures.measure import SplitName
 from prunescope.papers.readings import risk_on_train
 from prunescope.papers.yang2023 import PAPERS
@@ -94,7 +93,8 @@ class Networks:
         before, after = self._at(PRUNED, WeightVector()), self._at(FINAL, WeightVector())
 
         def relative(results: ps.Results, number: int) -> float:
-            return displacement([results[before[number]], results[after[number]]])["relative"]
+            start, end = (results[nodes[number]]["weights"].astype(np.float64) for nodes in (before, after))
+            return float(np.linalg.norm(end - start) / np.linalg.norm(start))
 
         return self.of_trained(relative, (*before, *after), "displacement over initial length")
 

@@ -4,12 +4,12 @@ Belongs here: one setting, its recipes and its predictors, and the regimes that 
 here: what is read of the networks (`quantities.py`), what one study alone runs over (its own file).
 """
 
+from math import sqrt
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
 import prunescope as ps
-from prunescope.measures.signal_theory import death_probability, signal_race
 from prunescope.tasks.data.signal_noise import DenseSignal, Signal, signal_noise
 from prunescope.training.interventions import Bernoulli
 from prunescope.training.stopping import AtEnd
@@ -79,20 +79,30 @@ class Setting(ps.Value):
         return 1 - 1 / self.classes
 
     def race(self, keep: float) -> float:
-        """How far signal is ahead of memorization at a keep probability; see `signal_race`."""
-        return signal_race(
-            self._thinning(keep),
-            examples=self.examples,
-            classes=self.classes,
-            strength=self.signal.strength,
-            noise=self.noise,
-            dimension=self.dimension,
-            power=self.power,
-        )
+        """How far signal is ahead of memorization: (n / K) * (mu / (sigma sqrt(p d)))^q; above about 1 it wins.
+
+        keep: p, keep probability; mu is the strength of the signal. Returns a ratio, dimensionless.
+
+        Source: derived here from the n * SNR^q criterion of this class of models, with p d for d (masking keeps a
+        signal coordinate whole and shrinks the noise by sqrt(p)).
+
+        >>> round(Setting().race(1.0), 3)
+        0.4
+        """
+        snr = self.signal.strength / (self.noise * sqrt(self._thinning(keep) * self.dimension))
+        return float(self.examples / self.classes * snr**self.power)
 
     def death(self, keep: float) -> float:
-        """The chance that a class has no usable signal neuron at a keep probability; see `death_probability`."""
-        return death_probability(self._thinning(keep), width=self.width)
+        """The chance that a class has no usable signal neuron: (1 - p / 2)^m at a keep probability p.
+
+        A neuron is usable if it keeps its class's signal coordinate (p) with a positive initial weight (1 / 2).
+
+        Source: derived here by counting.
+
+        >>> round(Setting().death(0.2), 3)
+        0.005
+        """
+        return float((1 - self._thinning(keep) / 2) ** self.width)
 
     def _thinning(self, keep: float) -> float:
         """What masks do to signal against noise: they thin the noise, unless a dense signal is thinned as much."""

@@ -17,10 +17,13 @@ from prunescope.base.streams import stream
 from prunescope.runs.given.modules import load as load_module
 from prunescope.runs.given.tensors import Loaded
 from prunescope.tasks.compact import resize
-from prunescope.tasks.fitting import misfits, require_fit, weights_from
+from prunescope.tasks.data.source import Inputs
+from prunescope.tasks.fitting import misfits, require_fit, same_outputs, weights_from
 from prunescope.tasks.functional import close
 from prunescope.tasks.model import Model, Network, network_of
 
+EXAMPLES = 8
+"""Examples on which what a network reads is looked at."""
 _close = partial(close, tolerance=1e-4)
 """Two networks are one if their outputs differ by no more than this, relative to the largest."""
 
@@ -37,15 +40,20 @@ class Fitted:
 class Networks:
     """The networks that the states of one audit may be of; what one state was of is tried first for the next."""
 
-    def __init__(self, named: Network | None, example: Tensor, dress: Callable[[Network], Network]) -> None:
+    def __init__(self, named: Network | None, inputs: Inputs, dress: Callable[[Network], Network]) -> None:
         """named: the network that the user named.
 
-        example: inputs of some examples, on which networks are compared.
+        inputs: those of all examples, on which networks are compared.
         dress: gives a network what the user said of all of them: prunable tensors, output, layout of inputs.
         """
-        self.example, self.dress = example, dress
-        self.models = [] if named is None else [Model(dress(named), example)]
+        self._inputs, self.dress = inputs, dress
+        self.models = [] if named is None else [Model(dress(named), self.example)]
         self.classes: dict[type[nn.Module], Model | None] = {}
+
+    @property
+    def example(self) -> Tensor:
+        """Inputs of the first examples, a copy each time: a pass of one network may change them in place."""
+        return self._inputs.take(torch.arange(min(EXAMPLES, len(self._inputs)))).clone()
 
     def fit(self, loaded: Loaded, *, exact: bool) -> Fitted:
         """The state in a network. Raises UsageError where it fits none that is known, with every tensor's name.
@@ -57,15 +65,14 @@ class Networks:
 
     def _fit(self, loaded: Loaded, exact: bool) -> Fitted:
         own = None if loaded.module is None else Model(self.dress(network_of(loaded.module)), self.example)
-        wanted = None if own is None else self._outputs(own)
         for narrow in (False,) if exact else (False, True):
             for candidate, tensors in self._candidates(loaded):
                 model = self._narrower(candidate, tensors) if narrow else candidate
                 if model is None or misfits(model, tensors):
                     continue
                 weights = weights_from(model, tensors, name=loaded.name)
-                if wanted is None or _close(self._outputs(model, weights), wanted):
-                    if narrow and wanted is None and (read := self._numbers_read(model)):
+                if own is None or same_outputs((own, own.fresh(0)), (model, weights), self._inputs):
+                    if narrow and own is None and (read := self._numbers_read(model)):
                         raise UsageError(
                             f"{loaded.name} has narrower layers than {candidate.network.path}, whose forward pass "
                             f"computes with {', '.join(read)}; what these are in the narrower network no state dict "
@@ -132,8 +139,8 @@ class Networks:
                 self.classes[cls] = None
         return self.classes[cls]
 
-    def _outputs(self, model: Model, weights: Weights | None = None) -> Tensor:
-        state = weights or model.fresh(0)
+    def _outputs(self, model: Model) -> Tensor:
+        state = model.fresh(0)
         with torch.no_grad():
             return model.apply(state.params, state.buffers, self.example, train=False)[0]
 

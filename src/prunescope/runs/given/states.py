@@ -17,7 +17,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.streams import Seeds
 from prunescope.runs.given import files, modules, open_lth, stored, tensors
-from prunescope.runs.given.networks import Networks
+from prunescope.runs.given.networks import EXAMPLES, Networks
 from prunescope.runs.given.tensors import FIRST, Loaded
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.given import Run, given
@@ -31,8 +31,6 @@ from prunescope.tasks.network import Prunable, with_prunable
 from prunescope.tasks.targets import Target, require_target
 from prunescope.tasks.task import CLASSES, Data, Task
 
-EXAMPLES = 8
-"""Examples on which two networks are compared."""
 ORIGINS: tuple[Callable[[Any, str, Store], Loaded | None], ...] = (
     modules.load,
     tensors.load,
@@ -196,7 +194,7 @@ def _networks(examples: Examples, like: Any, prunable: Prunable | None, output: 
         net = net.replace(output=output) if output is not None else net
         return with_prunable(net, prunable, example)
 
-    return Networks(like, example, dress)
+    return Networks(like, inputs, dress)
 
 
 def _equal(states: Mapping[str, StateRef]) -> list[str]:

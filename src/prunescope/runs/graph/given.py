@@ -14,9 +14,8 @@ from prunescope.base.streams import Seeds
 from prunescope.base.value import Value
 from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.tasks.building import copied, made_permanent
-from prunescope.tasks.data.source import Digest
-from prunescope.tasks.fitting import weights_from
-from prunescope.tasks.functional import close
+from prunescope.tasks.data.source import Digest, Inputs
+from prunescope.tasks.fitting import same_outputs, weights_from
 from prunescope.tasks.model import Model, network_of
 from prunescope.tasks.task import Task
 
@@ -71,7 +70,7 @@ def given(state: Weights | nn.Module | Mapping[str, Tensor], task: Task, *, seed
         model = Model(task.network, inputs.take(torch.arange(min(2, len(inputs)))))
         weights = weights_from(model, _tensors(state))
         if isinstance(state, nn.Module):
-            _require_outputs(model, weights, state)
+            _require_outputs(model, weights, state, inputs)
     labels = (seeds or Seeds()).replace(init=0, order=0, mask=0)  # nothing of it is drawn
     node = Given(task=task, tensors=weights.digest, seeds=labels)
     node._weights = weights
@@ -90,14 +89,11 @@ def _tensors(state: nn.Module | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     return tensors
 
 
-def _require_outputs(model: Model, weights: Weights, module: nn.Module) -> None:
+def _require_outputs(model: Model, weights: Weights, module: nn.Module, inputs: Inputs) -> None:
     """Raises UsageError where a module's forward pass is another than that of the network its tensors are put into."""
     network = model.network
     own = Model(network_of(copied(module).float(), output=network.output).replace(layout=network.layout), model.example)
-    states = ((model, weights), (own, own.fresh(0)))
-    with torch.no_grad():
-        one, other = (it.apply(state.params, state.buffers, model.example, train=False)[0] for it, state in states)
-    if not close(one, other, tolerance=1e-4):
+    if not same_outputs((own, own.fresh(0)), (model, weights), inputs):
         raise UsageError(
             f"the {type(module).__name__} computes other outputs than {network.path} with its tensors; make the task "
             "of the module itself, Task.from_module(module, ...)"

@@ -6,8 +6,7 @@ normalization (`source`).
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Annotated, ClassVar, NamedTuple, Self
+from typing import Annotated, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F
@@ -24,8 +23,6 @@ _TRIES = 10
 
 class Augmentation(Value):
     """A random change of images that keeps their labels."""
-
-    shortcuts: ClassVar[Mapping[str, str]] = {"apply_to_runs": "__call__"}
 
     @abstractmethod
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
@@ -48,13 +45,6 @@ class Augmentation(Value):
             )
         return images
 
-    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """Changed copies of the images of R runs, x [R, B, C, H, W], with the same bits as run by run.
-
-        generators: one for each run.
-        """
-        return torch.stack([self.changed(images, draws) for images, draws in zip(x, generators, strict=True)])
-
 
 class CropFlip(Augmentation):
     """A mirror image with probability 1/2, then padded and cropped back to size at a uniform place.
@@ -76,24 +66,13 @@ class CropFlip(Augmentation):
 
         Raises UsageError if `fill` has neither one entry nor one a channel.
         """
-        return self._gathered(x, *self._draws(len(x), generator))
-
-    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """See `Augmentation.apply_to_runs`; all images are gathered at once."""
-        draws = [self._draws(x.shape[1], generator) for generator in generators]
-        return self._gathered(x.flatten(0, 1), *map(torch.cat, zip(*draws, strict=True))).view_as(x)
-
-    def _draws(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """The top and left pixel of each crop, int64 [B, 1], and whether it is mirrored, bool [B, 1]."""
-        device, span = generator.device, 2 * self.pad + 1
-        top = torch.randint(span, (count, 1), generator=generator, device=device)
-        left = torch.randint(span, (count, 1), generator=generator, device=device)
-        return top, left, _mirrored(self.flip, count, generator)[:, None]
-
-    def _gathered(self, x: Tensor, top: Tensor, left: Tensor, mirrored: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         if len(self.fill) not in (1, channels):
             raise UsageError(f"fill {self.fill} for images of {channels} channels; give one entry, or one a channel")
+        device, span = generator.device, 2 * self.pad + 1
+        top = torch.randint(span, (count, 1), generator=generator, device=device)
+        left = torch.randint(span, (count, 1), generator=generator, device=device)
+        mirrored = _mirrored(self.flip, count, generator)[:, None]
         if top.device != x.device:  # in one transfer
             top, left, mirrored = _send(torch.stack([top, left, mirrored.long()]), x.device)
             mirrored = mirrored.bool()
@@ -153,16 +132,7 @@ class RandomResizedCrop(Augmentation):
 
     def __call__(self, x: Tensor, generator: torch.Generator) -> Tensor:
         """Images [B, C, size, size] from x [B, C, H, W], bilinear between the pixels of each rectangle."""
-        return self._resized(x, self.draw(len(x), generator))
-
-    def apply_to_runs(self, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-        """See `Augmentation.apply_to_runs`; all images are resized at once, to [R, B, C, size, size]."""
-        tries, flips = zip(*(self.draw(x.shape[1], generator) for generator in generators), strict=True)
-        resized = self._resized(x.flatten(0, 1), CropDraws(torch.cat(tries), torch.cat(flips)))
-        return resized.view(*x.shape[:2], *resized.shape[1:])
-
-    def _resized(self, x: Tensor, draws: CropDraws) -> Tensor:
-        height, width = x.shape[2:]
+        draws, (height, width) = self.draw(len(x), generator), x.shape[2:]
         boxes = self.boxes(draws.tries, height, width)
         numbers = torch.cat([boxes, draws.flip[:, None].long()], dim=1)  # in one transfer
         top, left, high, wide, mirrored = _send(numbers, x.device).unbind(1)

@@ -14,7 +14,7 @@ class StackedBatches:
     """The training batches of several members, which stand at the same place of their epochs.
 
     Where the members share their examples, one gather from the one copy serves all of them; every augmentation changes
-    the images of all at once, with draws of each member's own.
+    the images of each member as it would alone.
     """
 
     def __init__(self, steppers: Sequence[Stepper], steps: Sequence[int]) -> None:
@@ -42,9 +42,12 @@ class StackedBatches:
             return self.whole
         x, y = self._taken(steps)
         for number, augmentation in enumerate(self.augmentation):
-            positions = zip(self.steppers, steps, strict=True)
-            x = augmentation.apply_to_runs(
-                x, [stepper.augmentation_stream(number, step) for stepper, step in positions]
+            members = zip(x, self.steppers, steps, strict=True)
+            x = torch.stack(
+                [
+                    augmentation.changed(images, stepper.augmentation_stream(number, step))
+                    for images, stepper, step in members
+                ]
             )
         return x, y
 
