@@ -5,6 +5,8 @@ from collections import UserDict
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 import torch
 from tests.tasks.data.examples import Pairs, X, Y
@@ -125,6 +127,19 @@ def test_names_of_classes_come_from_texts_from_the_source_or_from_the_user():
     assert given.class_names == ("cat", "dog", "eel"), "the last names given count"
     mapped, *_ = own((X, Y + 1), (X, Y + 1), class_names={3: "three", 1: "one", 2: "two"})
     assert mapped.load().train_y.tolist() == [(1, 2, 0)[label] for label in Y] and mapped.classes == 3
+
+
+def test_classes_of_a_table_have_the_order_that_it_gives_them():
+    order, texts = ["low", "mid", "high", "never seen"], [("low", "mid", "high")[label] for label in Y]
+    pandas, polars = pd.Series(pd.Categorical(texts, order)), pl.Series(texts, dtype=pl.Enum(order))
+    for y in (pandas, pd.Categorical(texts, order), polars):
+        source, *_ = own((X, y), (X, texts))
+        assert source.load().train_y.tolist() == source.load().test_y.tolist() == Y.tolist()
+        assert source.class_names == tuple(order) and source.classes == 4
+    numbers, *_ = own((X, pd.Series(pd.Categorical(Y.tolist(), [2, 0, 1]))), (X, Y))
+    assert numbers.load().train_y.tolist() == Y.tolist()
+    unordered, *_ = own((X, pl.Series(texts, dtype=pl.Categorical)), (X, texts))
+    assert unordered.class_names == ("high", "low", "mid")
 
 
 NAN = X.clone()
