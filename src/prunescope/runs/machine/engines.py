@@ -14,6 +14,8 @@ from prunescope.training.engines.stack import Stack
 from prunescope.training.engines.stacked.forward import Method
 
 EngineName = Literal["loop", "lean", "recorded"]
+EngineOption = Literal["loop", "lean"]
+"""What a user can ask for; "recorded" is chosen by price."""
 
 
 class EngineSetting(Value):
@@ -66,8 +68,8 @@ def engine_of(setting: EngineSetting) -> Engine:
     return Stack(size=setting.stack, method=setting.way, otherwise=alone) if setting.stack > 1 else alone
 
 
-def engine_named(name: str) -> EngineName:
+def engine_named(name: str) -> EngineOption:
     """The engine called `name`. Raises UsageError for one that is not there, naming those that are."""
-    if name not in (options := get_args(EngineName)):
+    if name not in (options := get_args(EngineOption)):
         raise UsageError(f"there is no engine {name!r} on this machine; it has {', '.join(options)}")
-    return cast(EngineName, name)
+    return cast(EngineOption, name)
