@@ -50,7 +50,7 @@ def pair(data: Any, *, name: str) -> Pair:
         return _columns(data, name)
     if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2):
         if len(data) == 2:
-            return Pair(*data, _categories(data[1]))
+            return Pair(data[0], data[1], _categories(data[1]))
         raise UsageError(f"{name} is a tuple of {len(data)}; give (x, y)")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         columns = ", ".join(map(str, list(data.columns)[:12]))
@@ -74,7 +74,7 @@ def _categories(y: Any) -> tuple[str, ...]:
 
     A Categorical of polars has no order of its own, but that in which the process met its texts.
     """
-    found = getattr(getattr(y, "dtype", None), "categories", None)
+    found: Any = getattr(getattr(y, "dtype", None), "categories", None)
     own = list(found) if hasattr(found, "to_numpy") else []
     return tuple(own) if all(isinstance(value, str) for value in own) else ()
 
