@@ -144,6 +144,15 @@ class Tables:
                 for run, error in zip(case.recipes(keep), errors, strict=True):
                     self.add(risk_on_test(run), error=error / 100)
 
+        for case in made["app-e"]:
+            levels = {int(row["replicate"]): int(row["level"]) for row in self.rows("app-e") if row["panel"] == case.panel}
+            for number, reading in enumerate(case.sparse_examples):
+                point = bench.row("pruned", case.noise, levels[number])[number]
+                errors, size = self.values[point.train.id], point.recipe.task.data.train_examples
+                flipped = round(case.noise * size)
+                wrong = flipped * errors["noisy_error"] + (size - flipped) * errors["original_error"]
+                self.add(reading, correct=np.arange(size) >= np.round(wrong))
+
     def _classes(self, bench: Benchmark, arm: Arm) -> None:
         """Errors by class as differences to the dense network."""
         for row in self.rows("classes"):

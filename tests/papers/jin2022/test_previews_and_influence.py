@@ -35,7 +35,9 @@ def test_influence_from_retraining_to_the_report(measured, tmp_path):
         figure.name for figure in study.figures
     }
     verdicts = json.loads((tmp_path / "summary.json").read_text())["claims"]
-    assert {verdict["by_paper"] for verdict in verdicts} == {"not judgeable at this scale"}
+    of = {verdict["name"]: verdict["by_paper"] for verdict in verdicts}
+    assert of.pop("flipped-are-memorized-40") in ("contradicted", "inconclusive")  # with a caution: hardly any are
+    assert set(of.values()) == {"not judgeable at this scale"}
 
 
 def test_every_network_lacks_another_share_of_the_same_examples(measured):
