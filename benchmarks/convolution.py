@@ -24,6 +24,7 @@ from prunescope.runs.machine.loader import fresh_weights, with_kernels
 from prunescope.runs.store.plan import plan
 from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
+from prunescope.tasks.kernels.specialized import suits_channels_last
 from prunescope.tasks.model import network
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines.engine import Engine, Loop, Replica
@@ -132,7 +133,8 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
         "first": ours(chosen.replace(channels_last=False)),
         "last": ours(chosen.replace(channels_last=True)),
     }
-    for layout in (torch.contiguous_format, torch.channels_last):
+    layouts = [torch.contiguous_format, *[torch.channels_last] * suits_channels_last(recipe.task.network.build(), 1)]
+    for layout in layouts:
         layers = Layers(recipe.task.network.build(), x, layout=layout)
         contestants[f"limit {layout}"] = _repeated(layers, case.steps)
     return contestants

@@ -145,7 +145,9 @@ class Tables:
                     self.add(risk_on_test(run), error=error / 100)
 
         for case in made["app-e"]:
-            levels = {int(row["replicate"]): int(row["level"]) for row in self.rows("app-e") if row["panel"] == case.panel}
+            levels = {
+                int(row["replicate"]): int(row["level"]) for row in self.rows("app-e") if row["panel"] == case.panel
+            }
             for number, reading in enumerate(case.sparse_examples):
                 point = bench.row("pruned", case.noise, levels[number])[number]
                 errors, size = self.values[point.train.id], point.recipe.task.data.train_examples

@@ -7,6 +7,7 @@ import torch
 from test_inplace import assert_close, with_kernels
 from test_interventions import assert_same
 from torch import nn
+from torch.nn.utils.parametrizations import weight_norm
 from unit_lab import ARRAYS, SOURCE, begin, layer, problem, program
 
 from pretended import pretending
@@ -15,6 +16,7 @@ from prunescope.runs.machine.devices import progress_on
 from prunescope.sparsity.unit_scores import FilterNorm
 from prunescope.tasks import evaluation
 from prunescope.tasks.kernels.kernel_config import Kernels
+from prunescope.tasks.kernels.specialized import suits_channels_last
 from prunescope.tasks.model import network_of
 from prunescope.tasks.task import Data, Task
 from prunescope.training.engines import inplace
@@ -60,6 +62,20 @@ def test_filters_are_pruned_as_in_the_loop(optimizer, kernels):
     for name, count in zip(names, (2, 4, 8), strict=True):
         rows = other.state.weights.params[f"{name}.weight"].flatten(1)
         assert int(rows.any(1).sum()) == count
+
+
+class Own(nn.Conv2d):
+    pass
+
+
+@pytest.mark.parametrize("kind", [nn.Conv2d, Own, lambda *sizes, **more: weight_norm(nn.Conv2d(*sizes, **more))])
+def test_images_stay_as_they_lie_where_torch_writes_outside_its_memory(kind):
+    """In the gradient of 1x1 filters with a stride, of fewer than 8 channels, on processors without AVX-512."""
+    large = nn.Conv2d(6, 6, 3, padding=1)
+    assert suits_channels_last(nn.Sequential(large, kind(6, 12, 1)), 1)
+    assert suits_channels_last(nn.Sequential(large, nn.Conv2d(6, 8, 1), kind(8, 12, 1, stride=2)), 1)
+    assert not suits_channels_last(nn.Sequential(large, kind(6, 12, 1, stride=2)), 1)
+    assert not suits_channels_last(nn.Sequential(large, kind(6, 12, 1, stride=(1, 3))), 1)
 
 
 @pytest.mark.parametrize("kernels", KERNELS.values(), ids=list(KERNELS))

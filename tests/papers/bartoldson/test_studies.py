@@ -12,9 +12,9 @@ from prunescope.runs.execution.ensure import ensure
 from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import StoredResults
 from prunescope.runs.store.store import Store
-from prunescope.studies.plot import Listing
 from prunescope.studies.events import epochs
 from prunescope.studies.judging import judge
+from prunescope.studies.plot import Listing
 from prunescope.studies.publish import publish
 from prunescope.studies.study import Study
 from prunescope.tasks.data.synthetic import synthetic

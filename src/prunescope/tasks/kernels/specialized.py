@@ -180,8 +180,9 @@ def _linear_layers(module: nn.Module) -> dict[str, tuple[str, nn.Linear]]:
 
 def suits_channels_last(module: nn.Module, least: int) -> bool:
     """Whether images may lie channels last: a convolution has so many weights, and none is unsafe that way."""
-    filters = [part for part in module.modules() if type(part) is nn.Conv2d]
-    return max((part.weight.numel() for part in filters), default=0) >= least and not any(map(_is_unsafe, filters))
+    filters = [part for part in module.modules() if isinstance(part, nn.Conv2d)]
+    most = max((part.weight.numel() for part in filters if type(part) is nn.Conv2d), default=0)
+    return most >= least and not any(map(_is_unsafe, filters))
 
 
 def _is_unsafe(part: nn.Conv2d) -> bool:
