@@ -17,6 +17,8 @@ from prunescope.base.value import text_digest
 from prunescope.runs.store.store import Store
 
 SPARSITIES = (0.0, 0.5, 0.9, 0.99)
+GIVEN = {"status": "done", "recipe": {"kind": "Given"}, "parents": []}
+"""What the manifest of a state says that nobody trained, beside its id."""
 
 
 def storing(lab: Laboratory) -> list[Result]:
@@ -64,7 +66,7 @@ def _writer(store: Store, weights: Weights, name: str) -> Callable[[], object]:
     def write() -> None:
         nonlocal number
         run = text_digest(f"{name} {number}")
-        store.add_run(run, {"status": "done"}, {FINAL.id: weights}, {})
+        store.add_run(run, GIVEN | {"id": run}, {FINAL.id: weights}, {})
         number += 1
 
     return write
@@ -76,6 +78,6 @@ def _reader(store: Store, name: str) -> Callable[[], object]:
 
 def _size(store: Store, weights: Weights) -> int:
     run = text_digest(f"size {weights.sparsity}")
-    store.add_run(run, {"status": "done"}, {FINAL.id: weights}, {})
+    store.add_run(run, GIVEN | {"id": run}, {FINAL.id: weights}, {})
     path = store.root / store.state_key(run, FINAL.id)
     return path.stat().st_size
