@@ -109,9 +109,16 @@ def test_given_networks_are_asked_about_any_of_their_classes(tmp_path):
         assert {row["group"] for row in report.table("classes")} == {str(int(label)) for label in y[chosen].unique()}
         row = report.table("measures")[0]
         assert row["pruned"] == pytest.approx(100 * float((net(1)(x[chosen]).argmax(1) != y[chosen]).double().mean()))
-    for odd, says in ((y[:9] + 1, "9 outputs|labels up to 3"), (y[:9], "9 examples say nothing of a network")):
+    for count, more, says in ((20, 1, "20 outputs|labels up to 3"), (9, 0, "9 examples say nothing of a network")):
         with pytest.raises(UsageError, match=says):
-            audit(net(0), net(1), test=(x[:9], odd), store=tmp_path)
+            audit(net(0), net(1), test=(x[:count], y[:count] + more), store=tmp_path)
+
+
+def test_one_example_is_too_few_whatever_the_networks_normalize_by(tmp_path):
+    x, y = data(3)
+    nets = [nn.Sequential(net(seed), nn.BatchNorm1d(3)) for seed in (0, 1)]
+    with pytest.raises(UsageError, match=r"^1 examples say nothing of a network; give at least 10"):
+        audit(*nets, test=(x[:1], y[:1]), store=tmp_path)
 
 
 def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):

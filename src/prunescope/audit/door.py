@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 from prunescope.audit.evidence import check_inputs, check_twins, doubts, reparametrized
 from prunescope.audit.gate import checked
 from prunescope.audit.report import AuditReport
-from prunescope.audit.study import Audit
+from prunescope.audit.study import Audit, require_enough
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import StateRef
 from prunescope.measures.measure import SplitName
@@ -124,6 +124,8 @@ def audit(
     lacks_training = examples is not None and examples.data.source.lacks_training
     if lacks_training and split != "test":
         raise UsageError(f"split={split!r} needs training examples; give train=(x, y), or data that have some")
+    if examples is not None and split == "test":
+        require_enough(examples.data.source.test)
     if recipe is not None and examples is None:
         examples, network = Examples.of(recipe.task, recipe.seeds), network or recipe.task.network
     store = open_store(store, new=True)

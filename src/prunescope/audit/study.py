@@ -163,11 +163,16 @@ def _findings(audit: Audit, results: Any) -> Findings:
     return Findings(evidence, audit.delta, under, (*audit.doubts, *cautions(evidence)))
 
 
+def require_enough(examples: int) -> None:
+    """Raises UsageError for so few examples that nothing follows from them."""
+    if examples < FEWEST:
+        raise UsageError(f"{examples} examples say nothing of a network; give at least {FEWEST}")
+
+
 def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
     """The answers to the examples, or to what they become; groups and neighbours are those of the examples alone."""
     like = results[audit.outputs("dense", condition)]
-    if len(like["index"]) < FEWEST:
-        raise UsageError(f"{len(like['index'])} examples say nothing of a network; give at least {FEWEST}")
+    require_enough(len(like["index"]))
     weights = results[audit.size("dense")]["weights"]
 
     def known(kind: Mapping[str, StateRef]) -> tuple[Answers, ...]:
