@@ -133,7 +133,9 @@ def _contestants(lab: Laboratory, case: Case) -> dict[str, Callable[[], object]]
         "first": ours(chosen.replace(channels_last=False)),
         "last": ours(chosen.replace(channels_last=True)),
     }
-    layouts = [torch.contiguous_format, *[torch.channels_last] * suits_channels_last(recipe.task.network.build(), 1)]
+    layouts = [torch.contiguous_format]
+    if suits_channels_last(recipe.task.network.build(), least=1):
+        layouts.append(torch.channels_last)
     for layout in layouts:
         layers = Layers(recipe.task.network.build(), x, layout=layout)
         contestants[f"limit {layout}"] = _repeated(layers, case.steps)

@@ -52,7 +52,7 @@ FLOORS = {
 def write_api() -> None:
     """One page a package, from the names that `prunescope` itself offers."""
     names: dict[str, list[str]] = {floor: [] for floor in FLOORS}
-    for name, home in prunescope._MODULES.items():
+    for name, home in prunescope._homes().items():
         names.setdefault(home.split(".")[1], []).append(name)
     GENERATED.mkdir(exist_ok=True)
     pages = [floor for floor in names if names[floor]]

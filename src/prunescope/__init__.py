@@ -8,6 +8,7 @@ The names below are the whole public interface of a notebook; each is loaded whe
 
 import ast
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,24 +102,23 @@ __version__ = "0.1.0"
 moved.install()
 
 
+@cache
 def _homes() -> dict[str, str]:
-    """The module of every public name, as the imports above tell it to a type checker."""
+    """The module of every public name, as the imports above tell it to a type checker; read when one is asked for."""
     text = Path(__file__).read_text(encoding="utf-8")
     block = next(node for node in ast.parse(text).body if isinstance(node, ast.If))
     imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
     return {alias.name: str(node.module) for node in imports for alias in node.names}
 
 
-_MODULES = _homes()
-__all__ = sorted([*_MODULES, "__version__"])
-
-
 def __getattr__(name: str) -> Any:
-    if name not in _MODULES:
-        raise AttributeError(f"prunescope has no {name!r}; it has {', '.join(__all__)}")
-    value = globals()[name] = getattr(importlib.import_module(_MODULES[name]), name)
+    if name == "__all__":
+        return __dir__()
+    if name.startswith("__") or name not in _homes():
+        raise AttributeError(f"prunescope has no {name!r}; it has {', '.join(__dir__())}")
+    value = globals()[name] = getattr(importlib.import_module(_homes()[name]), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted([*_homes(), "__version__"])

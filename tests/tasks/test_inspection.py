@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from odd_losses import brier_of_the_classes_of_a_batch, hardest_half, scaled_loss
 from odd_networks import (
     ONCE,
     AlwaysDrawing,
@@ -38,11 +39,8 @@ from odd_networks import (
     TransposedTie,
     Untrainable,
     Wrong,
-    brier_of_the_classes_of_a_batch,
-    hardest_half,
     hooked,
     infinite,
-    scaled_loss,
 )
 from torch import nn
 from torch.nn.utils import prune
@@ -122,7 +120,7 @@ REFUSED = {
     ),
     "labels in place": (
         Net,
-        {"loss": "odd_networks:renaming_loss"},
+        {"loss": "odd_losses:renaming_loss"},
         r"renaming_loss changes the outputs or y in place",
     ),
     "draws by Python": (NumbersOfPython, {}, r"draws from another generator than torch's default one"),
@@ -144,12 +142,12 @@ REFUSED = {
     "error of a factory": (lambda: [][1], {}, r"IndexError: list index out of range \(.*, line"),
     "mean loss": (
         Net,
-        {"loss": "odd_networks:mean_loss"},
+        {"loss": "odd_losses:mean_loss"},
         r"mean_loss returns \[\] for 2 examples.*reduction='none'",
     ),
     "losses mix": (
         Net,
-        {"loss": "odd_networks:centred_loss"},
+        {"loss": "odd_losses:centred_loss"},
         r"centred_loss of 8 examples is not the loss of each",
     ),
     "losses mix where there are three": (Net, {"loss": hardest_half}, r"hardest_half of 8 examples is not the loss"),
@@ -170,7 +168,7 @@ REFUSED = {
     "an error in a backward pass": (NoWayBack, {}, r"backward pass of .*NoWayBack: KeyError: .*raise KeyError"),
     "broken loss": (
         Net,
-        {"loss": "odd_networks:broken_loss"},
+        {"loss": "odd_losses:broken_loss"},
         r"loss broken_loss: ValueError.*line .*no such thing",
     ),
     "last batch of one": (

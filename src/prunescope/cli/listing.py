@@ -106,14 +106,9 @@ def show(study: options.Study) -> None:
     from prunescope.studies.precision import with_precision
 
     template, console = template_of(study), answers()
-    scales = {scale: list(settings_of(with_precision(value))) for scale, value in template.scales.items()}
+    scales = {scale: list(_at(scale, with_precision(value))) for scale, value in template.scales.items()}
     says = {name: text for settings in scales.values() for name, _, text in settings}
-    sized = {scale: value.size(scale) for scale, value in template.scales.items() if hasattr(value, "size")}
-    usual = {scale: {name: value for name, value, _ in settings_of(size)} for scale, size in sized.items()}
-    values = {
-        scale: {name: as_word(usual.get(scale, {}).get(name, v) if v == "standard" else v) for name, v, _ in settings}
-        for scale, settings in scales.items()
-    }
+    values = {scale: {name: as_word(value) for name, value, _ in settings} for scale, settings in scales.items()}
     rows = table("setting", *scales, "what it is")
     for name, text in says.items():
         rows.add_row(*(Text(cell) for cell in (name, *(column.get(name, "") for column in values.values()), text)))
@@ -121,6 +116,15 @@ def show(study: options.Study) -> None:
     if "paper" in scales:
         console.print("\nScale paper: the paper's settings as far as it states them, proposed here where it does not.")
     console.print(Text(f"\nprunescope run {study} --scale {next(iter(template.scales))} -s NAME=VALUE"))
+
+
+def _at(scale: str, settings: Value) -> Iterator[Setting]:
+    """Every setting, with what the scale gives it in place of "standard"."""
+    from prunescope.studies.load import sized
+
+    given = {name: value for name, value, _ in settings_of(sized(settings, scale))}
+    for name, value, says in settings_of(settings):
+        yield name, given.get(name, value) if value == "standard" else value, says
 
 
 def settings_of(value: Value, path: str = "") -> Iterator[Setting]:

@@ -89,9 +89,12 @@ class Template:
         paper = self.scales.get("paper")
         if paper is None or all(claim.basis == "proposed" for claim in study.claims):
             return None
-        pair = ((settings, scale), (paper, "paper"))  # settings may leave a part of themselves to the scale
-        sized = [each.size(name) if hasattr(each, "size") else each for each, name in pair]
-        return extent(scale, *sized, recalled=study.recalled, also=cut)
+        return extent(scale, sized(settings, scale), sized(paper, "paper"), recalled=study.recalled, also=cut)
+
+
+def sized(settings: Any, scale: str) -> value.Value:
+    """The settings with what they leave to the scale; they say what by a method `size`."""
+    return settings.size(scale) if hasattr(settings, "size") else settings  # type: ignore[no-any-return]
 
 
 def find(name: str, modules: Mapping[str, str]) -> Template:

@@ -1,6 +1,7 @@
-"""What a network, a loss and data must not show with a few examples, each with one message and the fix.
+"""What a network and data must not show with a few examples, each with one message and the fix.
 
-Belongs here: single checks. Does not belong here: their order, and what is unusual but right (`inspection.py`).
+Belongs here: single checks. Does not belong here: those of a loss (`examined_losses.py`), their order, and what is
+unusual but right (`inspection.py`).
 """
 
 import re
@@ -24,13 +25,12 @@ from prunescope.tasks.task import Problem, Split
 
 TOLERANCE = 1e-3
 """Relative to the largest output; examples that influence each other differ by more, rounding by less."""
-LOSSES = 8
-"""So many examples' losses are compared with those of each by itself; some losses look at more than two."""
 MOST_NUMBERS, MOST_TOKENS = 2**24, 64
 """Tokens of up to so many numbers are looked at for the largest, of which so many examples try the tables' sizes."""
 NAMES = 4
 """Most names in a sentence."""
-_close = partial(close, tolerance=TOLERANCE, least=1e-6)
+nearly = partial(close, tolerance=TOLERANCE, least=1e-6)
+"""Whether outputs or losses are equal but for rounding."""
 _MOVES = {"View", "UnsafeView", "ReshapeAlias", "Alias", "Clone", "ToCopy", "T", "Transpose", "Permute"}
 _MOVES |= {"Squeeze", "Unsqueeze", "Expand", "Select", "Slice", "Index", "Clamp", "ClampMin", "ClampMax"}
 _OF_EVERY_MODULE = vars(nn.Module()).keys()
@@ -61,7 +61,7 @@ def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights:
             f"{name} changes its own parameters in a pass ({some(tuple(changed))}); leave that to the optimizer (an "
             "Embedding without max_norm)"
         )
-    if not _close(apply(x, train=True), training):
+    if not nearly(apply(x, train=True), training):
         raise UsageError(
             f"{name} returns other outputs for the same examples and seed in training mode: it draws from another "
             "generator than torch's default one (random, numpy), or it changes a plain attribute, and no run could be "
@@ -101,7 +101,7 @@ def check_forgets(name: str, apply: "Passes", x: Tensor, outputs: dict[bool, Ten
         for held, key in places:
             held[key] = tree_map(lambda _: _Unread(), held.get(key))
         try:
-            kept = not _close(apply(x, train=train), known)
+            kept = not nearly(apply(x, train=train), known)
         except UsageError:
             kept = True
         for (held, _), left in zip(places, backups, strict=True):
@@ -119,7 +119,7 @@ def check_first(name: str, problem: Problem, weights: Weights, x: Tensor, output
     fresh = Passes(problem, weights, name, problem.model.copy())
     for train, known in outputs.items():
         fresh(x[[0, 0]], train=train)
-        if not _close(fresh(x, train=train), known):
+        if not nearly(fresh(x, train=train), known):
             raise UsageError(
                 f"the first pass of {name} in {'training' if train else 'evaluation'} mode leaves something of its "
                 "examples in the module, which no stored state has: make a buffer of it in __init__ (register_buffer), "
@@ -135,7 +135,7 @@ def check_whole(name: str, problem: Problem, weights: Weights, x: Tensor, output
     torch.default_generator.manual_seed(2**40 - 87)  # no seed that the first one may have been built under
     again = network.build(problem.model.example).eval()
     fill(places_of(again), {**weights.params, **weights.buffers})
-    if not _close(again(x), outputs):
+    if not nearly(again(x), outputs):
         raise UsageError(
             f"{name} computes with random numbers that are neither its parameters nor its buffers, so that no run "
             "could be made again: make tensors buffers (register_buffer), and hold layers in nn.ModuleList or "
@@ -265,7 +265,7 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     again = apply(x, train=False)
     if not torch.equal(x, given):
         raise UsageError(f"{name} changes its inputs in place; make new ones in forward(): x = x - 1, not x -= 1")
-    if not _close(again, outputs):
+    if not nearly(again, outputs):
         raise UsageError(
             f"{name} returns other outputs for the same examples in evaluation mode: it draws or keeps something "
             "there; dropout must ask self.training"
@@ -281,42 +281,8 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
         raise UsageError(
             f"{name} returns {list(outputs.shape)} for 2 examples and no row for 1: squeeze(1), never squeeze()"
         )
-    if not _close(alone, outputs):
+    if not nearly(alone, outputs):
         raise UsageError(
             f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
             "than each by itself, so no loss of an example would mean anything; use running statistics there"
-        )
-
-
-def loss_name(problem: Problem) -> str:
-    """The name of the loss, for messages."""
-    function = getattr(problem.loss, "path", problem.loss)
-    return str(getattr(function, "__qualname__", function)).rpartition(":")[2]
-
-
-def check_loss(problem: Problem, outputs: Tensor, y: Tensor) -> None:
-    """Raises UsageError for a loss that is not one number an example, or that changes what it is given."""
-    name, before = loss_name(problem), (outputs.clone(), y.clone())
-    with blaming(f"loss {name}", always=True):
-        losses = problem.loss(outputs, y)
-    if not (torch.equal(outputs, before[0]) and torch.equal(y, before[1])):
-        raise UsageError(f"loss {name} changes the outputs or y in place, which are used again; make new tensors")
-    shape = list(losses.shape) if isinstance(losses, Tensor) else type(losses).__name__
-    if shape != [len(y)]:
-        raise UsageError(
-            f"loss {name} returns {shape} for {len(y)} examples; it must return the loss of each, [N] "
-            "(reduction='none')"
-        )
-
-
-def check_single(problem: Problem, outputs: Tensor, y: Tensor) -> None:
-    """Raises UsageError if the losses of several examples are not those of each by itself."""
-    name = loss_name(problem)
-    with blaming(f"loss {name} of one example", always=True):
-        losses = problem.loss(outputs, y)
-        alone = [problem.loss(outputs[row : row + 1], y[row : row + 1]).reshape(-1) for row in range(len(y))]
-    if not _close(torch.cat(alone), losses):
-        raise UsageError(
-            f"loss {name} of {len(y)} examples is not the loss of each by itself; it must not take a mean, a median or "
-            "a number of classes from the batch (reduction='none')"
         )

@@ -15,8 +15,9 @@ from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
 from prunescope.base.streams import stream
 from prunescope.base.tree import equal, leaves_of
-from prunescope.tasks import examined
-from prunescope.tasks.examined import LOSSES, loss_name, some
+from prunescope.tasks import examined, examined_losses
+from prunescope.tasks.examined import some
+from prunescope.tasks.examined_losses import LOSSES, loss_name
 from prunescope.tasks.functional import without_zeros
 from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.task import Problem
@@ -107,10 +108,10 @@ def inspect_problem(problem: Problem) -> Inspection:
                 "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
             )
         examined.check_logits(name, problem, weights, x)
-        examined.check_loss(problem, outputs, y)
+        examined_losses.check_loss(problem, outputs, y)
         rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
         x, y = train.batch(rows.to(y.device))
-        examined.check_single(problem, apply(x, train=False), y)
+        examined_losses.check_single(problem, apply(x, train=False), y)
         for split in (train, problem.test):
             if len(tokens := examined.largest_tokens(problem, split)):
                 apply(tokens, train=False)
