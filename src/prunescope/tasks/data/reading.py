@@ -166,7 +166,7 @@ def _has(batch: Any, alone: Any, place: int) -> bool:
         return all(_has(batch[key], alone[key], place) for key in alone)
     if isinstance(alone, tuple | list):
         return len(alone) != len(batch) or all(_has(one, other, place) for one, other in zip(batch, alone, strict=True))
-    shape = getattr(alone, "shape", ())
+    shape: Any = getattr(alone, "shape", ())
     if len(shape) < 1 or shape[0] != 1 or len(batch) <= place or batch.shape[1:] != shape[1:]:
         return True
     there, here = _dense(batch[place : place + 1]), _dense(alone)
