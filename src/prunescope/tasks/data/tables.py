@@ -9,9 +9,9 @@ import numpy as np
 
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data import conversion
+from prunescope.tasks.data.columns import LABELS
 from prunescope.tasks.data.images import image_folder
 from prunescope.tasks.data.layout import Layout
-from prunescope.tasks.data.reading import LABELS
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import own
 from prunescope.tasks.targets import Target
