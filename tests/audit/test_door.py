@@ -84,6 +84,7 @@ def test_names_are_those_of_files_or_of_the_caller(here, store):
     several = ps.audit(dense(), ["half.pt", "bad.pt"], test=TEST, store=store)
     assert list(several.plan.pruned) == ["half", "bad"]
     numbered = ps.audit(dense(), [pruned(dense()), dense(seed=2)], test=TEST, store=store, twins=dense(seed=3))
+    assert several.plan.neighbours and not numbered.plan.neighbours  # twins say which examples are difficult
     assert (list(numbered.plan.pruned), list(numbered.plan.twins)) == (["pruned-1", "pruned-2"], ["twin-1"])
     with pytest.raises(UsageError, match="two networks are called 'half'; rename a file, or give dictionaries"):
         ps.audit(dense(), "half.pt", twins="half.pt", test=TEST, store=store)

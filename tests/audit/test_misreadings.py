@@ -63,6 +63,7 @@ def test_groups_do_not_take_the_report_s_own_names(name, tmp_path):
         ["a", float("nan")] * 30,
         np.array(["a", np.nan] * 30, dtype=object),
         np.ma.masked_equal([0, 1] * 30, 1),
+        ["a", " "] * 30,
     ],
 )
 def test_missing_groups_are_named(column, tmp_path):

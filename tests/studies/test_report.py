@@ -2,6 +2,7 @@ import base64
 import html
 import json
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from prunescope.base.errors import UsageError
 from prunescope.cli.why import _claim
 from prunescope.studies import Claim, Computed, Direction, Figure, judge_all, report
+from prunescope.studies.folder import require_folder
 from prunescope.studies.numbers import number
 from prunescope.studies.plot import Listing
 from prunescope.studies.quantity import Estimate, Estimated
@@ -75,6 +77,12 @@ def test_a_page_that_is_of_no_report_stays(page, study, results, arguments, tmp_
     with pytest.raises(UsageError, match=rf"{page} is of no report, and would be replaced by one; name a"):
         report.write(study, results, tmp_path, **arguments)
     assert [path.name for path in tmp_path.iterdir()] == [page] and (tmp_path / page).read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_written_in_is_named_before_anything_is_written(monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(UsageError, match=rf"{tmp_path} cannot be written in, and the report would be in .*new; name"):
+        require_folder(tmp_path / "new")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"figures": 3}', '{"figures": ["../../precious", 1]}'])

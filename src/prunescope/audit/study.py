@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar, cast
 
+import numpy as np
+
 from prunescope.audit.claims import Claims
 from prunescope.audit.evidence import answers, cautions, check_seeds
 from prunescope.audit.figures import figures
@@ -29,6 +31,7 @@ from prunescope.studies.results import Results
 from prunescope.studies.study import Study, titled
 from prunescope.studies.weights import WeightTables
 
+NOBODY = np.zeros((0, 0), dtype=np.int64)
 FEWEST = 10
 """Examples of which something is said; proposed."""
 NO_TWIN = (
@@ -106,10 +109,10 @@ class Audit:
 
     @cached_property
     def nodes(self) -> tuple[Reading, ...]:
-        """What findings are read from: every network's answers and sparsity, and the neighbours of every example."""
+        """What findings are read from: every network's answers and sparsity, and what says which are difficult."""
         readings = [reading for name in self.states for reading in (self.outputs(name), self.size(name))]
         under = [self.outputs(name, condition) for condition in self.conditions for name in self.states]
-        return (*readings, self.neighbours, *under)
+        return (*readings, *self.neighbours, *under)
 
     @property
     def all_nodes(self) -> tuple[Measured, ...]:
@@ -128,9 +131,10 @@ class Audit:
         return Reading(measure=WeightCount(), state=self.states[name])
 
     @property
-    def neighbours(self) -> Reading:
-        """The nearest examples of each in the other half."""
-        return Reading(measure=Neighbours(split=self.split), state=self.dense)
+    def neighbours(self) -> tuple[Reading, ...]:
+        """The nearest examples of each in the other half, which judge difficulty where no other network does."""
+        judged = self.twins or self.judges  # of all pairs of examples the distance is dear
+        return () if judged else (Reading(measure=Neighbours(split=self.split), state=self.dense),)
 
     def study(self) -> Study:
         """The audit as a study, which trains nothing."""
@@ -179,6 +183,7 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
         sparsity = {name: 1 - float(results[audit.size(name)]["kept"] / weights) for name in kind}
         return tuple(answers(name, results[audit.outputs(name, condition)], sparsity[name], like) for name in kind)
 
+    near = next((results[node]["neighbours"] for node in audit.neighbours if not condition), NOBODY)
     other = condition and isinstance(audit.conditions[condition], OtherData)
     count = max(like["log_probability"].shape[1], int(like["label"].max()) + 1)
     names = tuple(task_of(audit.dense).data.source.class_names)
@@ -196,5 +201,5 @@ def _evidence(audit: Audit, results: Any, condition: str = "") -> Evidence:
         index=like["index"],
         classes=names or tuple(map(str, range(count))),
         groups={} if other else audit.groups,
-        neighbours=results[audit.neighbours]["neighbours"][: 0 if condition else None],
+        neighbours=near,
     )

@@ -1,6 +1,7 @@
 """The folder of a report: every file is written whole, and none stays of the report that was there before."""
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
@@ -15,10 +16,13 @@ PLACES = ("figures/{}.svg", "data/{}.csv", "tables/{}.parquet")
 
 
 def require_folder(folder: Path) -> None:
-    """Raises UsageError where a file stands in the place of a report's folder, or of one above it, or of its pages."""
+    """Raises UsageError where a report cannot be written: a file is in its place, or no report's pages are."""
     folder = Path(folder)
     if file := next((path for path in (folder, *folder.parents) if path.is_file()), None):
         raise UsageError(f"{file} is a file, and a report is a folder; name another one")
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(nearest, os.W_OK):
+        raise UsageError(f"{nearest} cannot be written in, and the report would be in {folder}; name another folder")
     pages = [path for path in map(folder.joinpath, PAGES) if path.exists()]
     if pages and not (folder / SUMMARY).exists():
         raise UsageError(f"{pages[0]} is of no report, and would be replaced by one; name a folder of its own")

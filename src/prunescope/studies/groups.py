@@ -92,6 +92,7 @@ def column(name: str, values: ArrayLike, examples: int) -> Column:
         known &= ~np.ma.getmaskarray(values)
     if given.dtype.kind == "O":
         known &= [isinstance(one, whole) for one in given]
+    known &= [not isinstance(one, str) or bool(one.strip()) for one in given]
     if not known.all():
         raise UsageError(
             f"groups[{name!r}] has no text or whole number for {(~known).sum()} examples, the first at place "

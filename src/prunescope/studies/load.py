@@ -244,7 +244,7 @@ def module_of(file: str) -> ModuleType:
     """
     path = Path(file)
     if path.suffix != ".py" or not path.is_file():
-        raise UsageError(f"there is no file {path}; give a file.py that defines a study")
+        raise UsageError(f"{path} is no file of Python that is here; give a file.py, such as my_study.py")
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script; spawned workers inherit it

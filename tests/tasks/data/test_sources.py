@@ -1,5 +1,7 @@
 """Sources that need no files: digits, blobs, the user's tensors; and what all sources share."""
 
+import errno
+import os
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -143,6 +145,19 @@ def test_tensors_are_written_once_and_named_by_content(data_folder: Path) -> Non
     tensors((train[0], 2 - train[1]), test)
     kept = [path.name for path in (data_folder / "arrays").iterdir()]
     assert len(kept) == 5, "other labels are one array more"
+
+
+def test_a_folder_that_cannot_be_written_gives_what_is_there_and_names_itself(data_folder, monkeypatch) -> None:
+    def refuse(path: Path, *_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    x, y = torch.randn(6, 2), torch.arange(6) % 2
+    source = own((x, y), (x, y)).source
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr("prunescope.tasks.data.library.write_whole", refuse)
+    assert own((x, y), (x, y)).source == source and len(source.load().test_y) == 6
+    with pytest.raises(DataError, match=rf"Read-only .*set PRUNESCOPE_DATA to another folder, now {data_folder}"):
+        own((x + 1, y), (x, y))
 
 
 def test_tensors_that_an_older_version_wrote_are_read(data_folder: Path) -> None:

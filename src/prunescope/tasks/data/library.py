@@ -11,7 +11,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,11 +69,13 @@ def keep(content: Content, facts: dict[str, Any]) -> dict[str, Any]:
         before = known(digest)
     except DataError:
         _set_aside(_path(digest, ".json"))
-    if not _path(digest, ".npz").exists():
-        before["arrays"] = {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}
     now = {**before, **facts}
-    text = json.dumps({**now, "seal": _seal(now)}, sort_keys=True)
-    write_whole(_path(digest, ".json"), lambda path: path.write_text(text))
+    if not _path(digest, ".npz").exists():
+        now["arrays"] = {name: keep_array(leaf.numpy()) for name, leaf in content._asdict().items()}
+    if now != before:
+        text = json.dumps({**now, "seal": _seal(now)}, sort_keys=True)
+        _write(_path(digest, ".json"), lambda path: path.write_text(text))
+    _use(digest)
     return summary
 
 
@@ -81,8 +83,25 @@ def keep_array(array: NDArray[Any]) -> str:
     """Writes an array unless it is here, and returns its digest."""
     digest = array_digest(array)
     if not (place := _path(digest, ".npy")).exists():
-        write_whole(place, lambda path: np.save(path, array, allow_pickle=False))
+        _write(place, lambda path: np.save(path, array, allow_pickle=False))
     return digest
+
+
+def _use(digest: str) -> None:
+    """Notes when a source was used, where that can be written: a folder that is shared may be read only."""
+    with contextlib.suppress(OSError):
+        os.utime(_path(digest, ".json"))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    """Raises DataError where the data folder cannot be written in."""
+    try:
+        write_whole(path, write)
+    except OSError as problem:
+        raise DataError(
+            f"cannot write {path} ({problem.strerror}); free some space, or set PRUNESCOPE_DATA to another folder, now "
+            f"{folder()}"
+        ) from problem
 
 
 def known(digest: str) -> dict[str, Any]:
@@ -113,7 +132,7 @@ def content(digest: str) -> Content:
             with np.load(paths[0], allow_pickle=False) as stored:
                 found = Content(*(torch.from_numpy(stored[name]) for name in Content._fields))
         else:
-            os.utime(paths[0])
+            _use(digest)
             found = Content(*(_mapped(facts["arrays"][name]) for name in Content._fields))
         stamps = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths if path.suffix != ".json"]
         if _VERIFIED.get(digest) != stamps and found.digest != digest:
