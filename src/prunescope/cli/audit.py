@@ -96,11 +96,13 @@ def audit(
     """
     from prunescope.audit.door import audit as audit_of
     from prunescope.runs.execution.display import display_on
+    from prunescope.runs.given.states import Examples
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
     from prunescope.studies.folder import require_folder
     from prunescope.studies.load import recipe_of
     from prunescope.studies.own import TARGETS, source_named
+    from prunescope.tasks.task import Data
 
     require_folder(out or options.REPORTS)
     if twin and twins is not None:
@@ -108,6 +110,7 @@ def audit(
     kind = _one_of("--target", target, {name: one for name, one in TARGETS.items() if one.classifies})()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
+    other = source_named(shifted, kind, trained=False) if shifted else None
     report = audit_of(
         dense,
         pruned,
@@ -123,7 +126,7 @@ def audit(
         split=split_name,
         why=why,
         corruptions=corruptions if corruptions == "all" else [w.strip() for w in (corruptions or "").split(",") if w],
-        shifted=source_named(shifted, kind, trained=False)[0] if shifted else None,
+        shifted=Examples(Data(source=other[0]), layout=other[1]) if other else None,
         target=kind,
         store=folder,
         device=device,

@@ -136,11 +136,17 @@ def test_examples_that_are_drawn_at_random_are_refused_because_they_are_read_onc
 
 
 @pytest.mark.parametrize(
-    "more", [{"sampler": SubsetRandomSampler([7, 1, 5])}, {"batch_sampler": [[5, 1], [7]]}], ids=["sampler", "batches"]
+    ("more", "taken"),
+    [
+        ({"sampler": SubsetRandomSampler([7, 1, 5])}, [1, 5, 7]),
+        ({"sampler": [7, 1, 5]}, [7, 1, 5]),
+        ({"batch_sampler": [[5, 1], [7]]}, [5, 1, 7]),
+    ],
+    ids=["drawn", "in order", "batches"],
 )
-def test_of_a_loader_with_a_sampler_only_the_examples_that_it_takes_are_read(more):
+def test_of_a_loader_with_a_sampler_the_examples_that_it_takes_are_read_in_its_order_if_it_has_one(more, taken):
     arrays = own((X, Y), DataLoader(Pairs(broken=2), **more)).source.load()
-    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[[1, 5, 7]]) and arrays.test_y.tolist() == [1, 2, 1]
+    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[taken]) and arrays.test_y.tolist() == Y[taken].tolist()
 
 
 @pytest.mark.parametrize("sampler", [WeightedRandomSampler([1.0] * 12, 12), RandomSampler(X, num_samples=5)])

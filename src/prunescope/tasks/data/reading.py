@@ -126,7 +126,7 @@ def _drawn(what: str, name: str) -> UsageError:
 
 
 def _of_loader(loader: Any, name: str) -> Pair:
-    """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn.
+    """The examples of a loader's Dataset that its sampler takes, put together by its collate_fn.
 
     A stream is read here and not by the loader's workers, each of which may yield all of it.
     """
@@ -174,9 +174,13 @@ def _has(batch: Any, alone: Any, place: int) -> bool:
 
 
 def _taken(loader: Any, name: str) -> list[int]:
-    """Places of the examples that a loader's sampler takes. Raises UsageError for one that takes some more often."""
+    """Places of the examples that a loader's sampler takes, in its order where it has one, else in that of the Dataset.
+
+    Raises UsageError for a sampler that takes some examples more often, or others each time.
+    """
     own = loader.batch_sampler
     sampler = loader.sampler if own is None else getattr(own, "sampler", own)
+    before = _generators()
     first, second = (
         [place for some in sampler for place in (some if isinstance(some, tuple | list) else [some])] for _ in range(2)
     )
@@ -187,7 +191,7 @@ def _taken(loader: Any, name: str) -> list[int]:
             "and they are read only once here; give the Dataset itself, and sampler=ps.Balanced() or "
             "ps.Weighted(...) to the recipe"
         )
-    return places
+    return list(map(int, first)) if first == second and _generators() == before else places
 
 
 def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]:

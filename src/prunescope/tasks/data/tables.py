@@ -132,7 +132,8 @@ def _parquet(path: Path, trained: bool) -> dict[str, Any]:
     if not trained and not len(rows["train"]):
         del rows["train"]
     groups = {name: {part: columns[name][row] for part, row in rows.items()} for name in texts}
-    return {"train": None, "groups": groups} | {part: (x[row], columns[label][row]) for part, row in rows.items()}
+    facts = {"groups": groups, "columns": [name for name in others if name not in texts]}
+    return {"train": None} | facts | {part: (x[row], columns[label][row]) for part, row in rows.items()}
 
 
 def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
