@@ -1,5 +1,6 @@
 """Examples as people hold them become the same source; what cannot be one says why, once."""
 
+import collections
 import warnings
 from collections import UserDict
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from tests.tasks.data.examples import Pairs, X, Y
@@ -16,6 +18,7 @@ from torch.utils.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    Subset,
     TensorDataset,
 )
 
@@ -50,14 +53,29 @@ class ClassLabel:
 class HuggingFace:
     """What prunescope asks of a `datasets.Dataset`."""
 
-    column_names = ["values", "label"]
     features = {"values": None, "label": ClassLabel()}
 
     def __len__(self):
         return 12
 
-    def __getitem__(self, column):
-        return {"values": X.tolist(), "label": Y.tolist()}[column]
+    def __getitem__(self, place):
+        return {"values": X[place].tolist(), "label": int(Y[place])}
+
+
+class HuggingFaceColumn(collections.abc.Sequence):
+    """What `dataset["label"]` is of one."""
+
+    def __init__(self, values, features=None):
+        self.values, self.features = values, features
+
+    def __len__(self):
+        return 12
+
+    def __getitem__(self, place):
+        return self.values[place]
+
+
+Labelled = collections.namedtuple("Labelled", ["label", "image"])
 
 
 class Column:
@@ -68,6 +86,14 @@ class Column:
 
     def to_numpy(self):
         return self.values
+
+
+def in_numpy(pairs):
+    return np.stack([x.numpy() for x, _ in pairs]), np.array([int(y) for _, y in pairs])
+
+
+def in_lists(pairs):
+    return tuple(zip(*[(x, int(y)) for x, y in pairs], strict=True))
 
 
 class Readonly:
@@ -100,7 +126,17 @@ HOLDERS = {
     "DataLoader with a sampler of batches": DataLoader(Pairs(), batch_sampler=BatchSampler(RandomSampler(X), 5, True)),
     "numbers as objects": (X.numpy().astype(object), Y.numpy().astype(object)),
     "DataLoader of a stream": DataLoader(Stream(), batch_size=5),
+    "stream without batches": DataLoader(Stream(), batch_size=None),
+    "stream by workers": DataLoader(Stream(), batch_size=5, num_workers=2),
+    "batches by sampler": DataLoader(Pairs(), sampler=BatchSampler(RandomSampler(X), 5, False), batch_size=None),
+    "batches of numpy": DataLoader(Pairs(), batch_size=4, collate_fn=in_numpy),
+    "batches of lists": DataLoader(Pairs(), batch_size=4, collate_fn=in_lists),
     "Hugging Face": HuggingFace(),
+    "columns of Hugging Face": (HuggingFaceColumn(X.tolist()), HuggingFaceColumn(Y.tolist(), ClassLabel())),
+    "pyarrow": (pa.array(X.tolist()), pa.array(Y.tolist())),
+    "a column of arrays": (pd.Series(list(X.numpy())), pd.Series(Y.numpy())),
+    "negated lazily": (torch.complex(X, -X).conj().imag, Y),
+    "named label first": [Labelled(Y[i], X[i]) for i in range(12)],
 }
 
 
@@ -129,6 +165,20 @@ def test_names_of_classes_come_from_texts_from_the_source_or_from_the_user():
     assert mapped.load().train_y.tolist() == [(1, 2, 0)[label] for label in Y] and mapped.classes == 3
 
 
+class Folders(Pairs):
+    def __init__(self, *classes):
+        super().__init__()
+        self.classes = classes
+
+
+def test_a_label_means_one_class_in_both_sets():
+    own(Folders("cat", "dog", "eel"), Folders("cat", "dog", "eel", "fox"), class_names=["Katze", "Hund", "Aal"])
+    with pytest.raises(UsageError, match="label 1 is 'dog' in train and 'eel' in test; give both the same classes"):
+        own(DataLoader(Folders("cat", "dog", "eel")), Subset(Folders("cat", "eel"), range(12)))
+    with pytest.raises(UsageError, match="'cat' is label 0 in train and 2 in class_names; give class_names in the ord"):
+        own(HuggingFace(), (X, Y), class_names=["eel", "dog", "cat"])
+
+
 def test_classes_of_a_table_have_the_order_that_it_gives_them():
     order, texts = ["low", "mid", "high", "never seen"], [("low", "mid", "high")[label] for label in Y]
     pandas, polars = pd.Series(pd.Categorical(texts, order)), pl.Series(texts, dtype=pl.Enum(order))
@@ -142,6 +192,11 @@ def test_classes_of_a_table_have_the_order_that_it_gives_them():
     assert unordered.class_names == ("high", "low", "mid")
 
 
+def one_label(pairs):
+    return torch.stack([x for x, _ in pairs]), 0
+
+
+MEMBERS = [({"a": X[i], "b": X[i]} if i > 2 else {"a": X[i]}, Y[i]) for i in range(12)]
 NAN = X.clone()
 NAN[3, 1] = float("nan")
 HUGE = X.double().clone()
@@ -177,6 +232,16 @@ REFUSED = {
     "sparse": ((X.to_sparse(), Y), {}, "dense real numbers"),
     "texts as x": ((["a"] * 12, Y), {}, "train x holds texts"),
     "missing values": (([[1.0, None]] * 12, Y), {}, "train x holds missing values"),
+    "a text that is missing": ((X, ["a", float("nan"), "b"] * 4), {}, "train y holds missing values"),
+    "numbers and texts": ((X, ["a", 1, "b"] * 4), {}, "train y holds objects such as 'a'"),
+    "nested": ((torch.nested.nested_tensor(list(X), layout=torch.jagged), Y), {}, r"x.to_padded_tensor"),
+    "no parts": ([{"label": int(y)} for y in Y], {}, "train x has no parts"),
+    "other members later": (
+        MEMBERS,
+        {},
+        r"example 3 has the members \('a', 'b'\) and example 0 \('a',\)",
+    ),
+    "one label a batch": (DataLoader(Pairs(), batch_size=4, collate_fn=one_label), {}, "a batch has the label 0"),
     "rows of two lengths": (([[1.0], [1.0, 2.0]] * 6, Y), {}, "different shapes .* pad them to one"),
     "tensors of two shapes": (([X[0], X[0, :2]] * 6, Y), {}, "different shapes .* pad them to one"),
     "a mask": ((np.ma.masked_array(X.numpy(), X.numpy() > 1), Y), {}, "masked values"),
@@ -278,6 +343,15 @@ def test_columns_of_a_table_have_the_same_order_in_the_test_set():
 
 
 TOKENS = torch.randint(0, 50, (12, 5), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("more", [{"batch_size": 4}, {"batch_size": 1}, {"batch_size": None}, None])
+@pytest.mark.parametrize("kind", [tuple, list])
+def test_parts_without_names_are_arguments_of_the_network_in_a_loader_too(kind, more):
+    rows = [(kind([X[i], 2 * X[i]]), Y[i]) for i in range(12)]
+    source, layout, _ = own(DataLoader(rows, **more) if more else rows, rows)
+    assert layout.described == "0: float [4], 1: float [4]"
+    assert torch.equal(source.load().train_x.take(torch.arange(12)), torch.cat([X, 2 * X], 1))
 
 
 def test_parts_of_an_example_come_back_as_they_were():

@@ -1,11 +1,19 @@
 """Examples that come from code of the user's: what raises, draws, streams, or takes others each time."""
 
+import random
 from pathlib import Path
 
 import pytest
 import torch
 from tests.tasks.data.examples import Pairs, X, Y
-from torch.utils.data import DataLoader, IterableDataset, RandomSampler, SubsetRandomSampler, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    IterableDataset,
+    RandomSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+    default_collate,
+)
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data.tensors import own
@@ -41,7 +49,8 @@ class Endless(Pairs):
 
 def test_any_other_error_of_a_dataset_shows_the_users_line():
     with pytest.raises(
-        UsageError, match=r"test: RuntimeError: no index yet \(.*test_users_datasets.py, line \d+: raise Runtime"
+        UsageError,
+        match=r"test: len\(\): RuntimeError: no index yet \(.*test_users_datasets.py, line \d+: raise Runtime",
     ):
         own((X, Y), Endless())
 
@@ -81,6 +90,43 @@ def test_streams_are_read_once_and_seen_twice():
     assert own(iter(Stream(0)), (X, Y)).source == own((X, Y), (X, Y)).source
     with pytest.raises(UsageError, match="what Stream yields is another one each time"):
         own(Stream(1), (X, Y))
+
+
+class Rarely(Pairs):
+    def __getitem__(self, place):
+        return self.x[place] + (random.random() < 0.02), int(self.y[place])
+
+
+def seldom_mixed(pairs):
+    return mixed(pairs) if random.random() < 0.3 else default_collate(pairs)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        Rarely(X.repeat(100, 1), Y.repeat(100)),
+        DataLoader(Pairs(X.repeat(20, 1), Y.repeat(20)), batch_size=4, collate_fn=seldom_mixed),
+    ],
+)
+def test_what_is_drawn_seldom_is_found_because_generators_move(data):
+    random.seed(5)
+    with pytest.raises(UsageError, match="drawn at random; it is read only once"):
+        own(data, (X, Y))
+
+
+def centred(pairs):
+    x, y = default_collate(pairs)
+    return x - x.mean(0), y
+
+
+def sorted_by_label(pairs):
+    return default_collate(sorted(pairs, key=lambda pair: -pair[1]))
+
+
+@pytest.mark.parametrize("collate", [centred, sorted_by_label])
+def test_batches_of_examples_that_depend_on_each_other_are_refused(collate):
+    with pytest.raises(UsageError, match="what collate_fn makes of example 0 depends on the others of its batch"):
+        own(DataLoader(Pairs(), batch_size=4, collate_fn=collate), (X, Y))
 
 
 @pytest.mark.parametrize("data", [Noisy(), DataLoader(Noisy()), DataLoader(Pairs(), batch_size=4, collate_fn=mixed)])

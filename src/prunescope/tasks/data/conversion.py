@@ -4,7 +4,6 @@ Belongs here: types, shapes and values of x and of y. Does not belong here: wher
 labels are judged (`tasks/targets/`), how they are kept (`tensors.py`).
 """
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,11 +30,11 @@ def tensor(value: Any, *, name: str) -> Tensor:
     if isinstance(value, Tensor):
         if value.is_meta:
             raise UsageError(f"{name} is on the device 'meta', without numbers; {_GIVE}")
-        plain = value.detach().cpu()
+        plain = value.detach().cpu().resolve_neg()
         plain = plain.to(torch.int64) if plain.dtype in (torch.uint16, torch.uint32, torch.uint64) else plain
     else:
         array = _array(value, name)
-        if array.dtype.kind == "O" and array.size and all(type(item) in (int, float) for item in array.flat):
+        if array.dtype.kind == "O" and array.size and all(type(item) in (int, float, bool) for item in array.flat):
             array = np.array(array.tolist())
         if array.dtype.kind not in "iufb":
             raise UsageError(f"{name} holds {_kind(array)}; {_GIVE}")
@@ -43,8 +42,11 @@ def tensor(value: Any, *, name: str) -> Tensor:
         array = array.astype(array.dtype.newbyteorder("="), copy=False)
         wide = array.astype(np.int64) if array.dtype.kind in "iu" and array.dtype != np.uint8 else array
         plain = _from_numpy(np.require(wide, requirements="C"))
-    if plain.layout != torch.strided or plain.is_quantized or plain.is_complex():
-        raise UsageError(f"{name} is {plain.dtype}, {plain.layout}; give dense real numbers, e.g. x.to_dense()")
+    if plain.layout != torch.strided or plain.is_nested or plain.is_quantized or plain.is_complex():
+        kind = "nested" if plain.is_nested else plain.layout
+        raise UsageError(
+            f"{name} is {plain.dtype}, {kind}; give dense real numbers, e.g. x.to_dense() or x.to_padded_tensor(0.0)"
+        )
     return plain
 
 
@@ -147,21 +149,26 @@ def same_length(parts: Mapping[str, Sequence[Any] | Tensor], *, name: str) -> in
 def _array(value: Any, name: str) -> np.ndarray[Any, Any]:
     if isinstance(value, np.ma.MaskedArray) and bool(np.ma.getmaskarray(value).any()):
         raise UsageError(f"{name} has {int(np.ma.getmaskarray(value).sum())} masked values; remove those examples")
-    if isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | range | list):
+        value = list(value)  # such as a column of Hugging Face
+    if isinstance(value, list) and any(isinstance(item, Tensor) for item in value):
         try:
             value = torch.stack([torch.as_tensor(item) for item in value]).detach().cpu()
         except (RuntimeError, TypeError) as problem:
             raise UsageError(f"{name}: its examples have different shapes ({problem}); pad them to one") from None
-    for convert in ("to_numpy", "numpy"):
+    for convert in () if hasattr(value, "to_pylist") else ("to_numpy", "numpy"):  # pyarrow's refuses to copy
         if not isinstance(value, np.ndarray) and callable(getattr(value, convert, None)):
             value = getattr(value, convert)()
     if not isinstance(value, np.ndarray | list | tuple | range) and not hasattr(value, "__array__"):
         raise UsageError(f"{name} is a {type(value).__name__}; {_GIVE}")
+    texts = sum(isinstance(item, str) for item in value) if isinstance(value, list) else 0
     try:
-        array = np.asarray(value)
+        array = np.asarray(value, dtype=object if 0 < texts < len(value) else None)
     except ValueError as problem:
         raise UsageError(f"{name}: its examples have different shapes ({problem}); pad them to one") from None
-    return array
+    # A column of arrays, as tables hold them.
+    apart = array.dtype.kind == "O" and array.ndim == 1 and all(isinstance(one, list | np.ndarray) for one in array)
+    return _array(list(array), name) if apart and len(array) else array
 
 
 def _kind(array: np.ndarray[Any, Any]) -> str:
@@ -169,6 +176,7 @@ def _kind(array: np.ndarray[Any, Any]) -> str:
         return {"U": "texts", "S": "bytes", "M": "dates", "c": "complex numbers"}.get(
             array.dtype.kind, str(array.dtype)
         )
+    if any(item is None or type(item).__name__ in ("NAType", "NaTType") or item != item for item in array.flat):
+        return "missing values"
     odd = next((item for item in array.flat if not isinstance(item, int | float)), array.flat[0])
-    missing = odd is None or (isinstance(odd, float) and math.isnan(odd)) or type(odd).__name__ in ("NAType", "NaTType")
-    return "missing values" if missing else f"objects such as {str(odd)[:40]!r} ({type(odd).__name__})"
+    return f"objects such as {str(odd)[:40]!r} ({type(odd).__name__})"

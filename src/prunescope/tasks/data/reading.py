@@ -3,11 +3,12 @@
 Belongs here: reading each of them once. Does not belong here: types and values (`conversion.py`), files.
 """
 
+import random
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,26 +18,12 @@ from torch.utils._pytree import tree_map
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.tasks.data import conversion
+from prunescope.tasks.data.columns import LABELS, Pair, split, together
 
-LABELS = ("label", "labels", "target", "y")
-"""What the label of an example may be called where its members have names."""
 LOOKS = 16
 """About so many examples are read twice, to see whether they are drawn at random."""
 SECONDS = 2.0
 """Reading that takes longer says how far it is."""
-
-
-class Pair(NamedTuple):
-    """Examples as they were held.
-
-    x: an array, or arrays by the name or place of an argument.
-    y: the labels.
-    class_names: what the source itself calls its classes.
-    """
-
-    x: Any
-    y: Any
-    class_names: tuple[str, ...] = ()
 
 
 def pair(data: Any, *, name: str) -> Pair:
@@ -46,27 +33,49 @@ def pair(data: Any, *, name: str) -> Pair:
     DataLoader, whose Dataset is read in order; a Hugging Face dataset. Raises UsageError for anything else, and, with
     the example and the line of the user's code, for a Dataset that fails.
     """
-    if hasattr(data, "column_names") and hasattr(data, "features"):
-        return _columns(data, name)
     if isinstance(data, tuple) or (isinstance(data, list) and len(data) == 2):
         if len(data) == 2:
-            return Pair(data[0], data[1], _categories(data[1]))
+            order = _names(data[1])
+            return Pair(data[0], data[1], order or _categories(data[1]), order)
         raise UsageError(f"{name} is a tuple of {len(data)}; give (x, y)")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         columns = ", ".join(map(str, list(data.columns)[:12]))
         raise UsageError(f"{name} is a table of {columns}; give (x, y): its columns of numbers, and the one of labels")
     if isinstance(data, Mapping):
         raise UsageError(
-            f"{name} is a dictionary of {', '.join(map(str, data))}; give (x, y), where x may be a dictionary of arrays"
+            f"{name} is a dictionary of {', '.join(map(str, data))}; give (x, y), where x may be a dictionary of "
+            "arrays, or one of its members that is a data set"
         )
     with torch.random.fork_rng(devices=[]), blaming(name):  # whoever draws while reading leaves no trace
         if hasattr(data, "dataset") and hasattr(data, "collate_fn"):
-            return _of_loader(data, name)
-        if hasattr(data, "__getitem__") and hasattr(data, "__len__"):
-            return _together(_each(data, name), name)
-        if isinstance(data, Iterable):
-            return _together(_all(data, name), name)
-    raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
+            held = _of_loader(data, name)
+        elif _is_indexed(data):
+            held = together(_each(data, name), name)
+        elif isinstance(data, Iterable):
+            held = together(_all(data, name), name)
+        else:
+            raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
+        while hasattr(data, "dataset") and not (hasattr(data, "features") or hasattr(data, "classes")):
+            data = data.dataset
+        names = _names(data)
+        return held._replace(class_names=names, order=names or _texts(getattr(data, "classes", None)))
+
+
+def _is_indexed(data: Any) -> bool:
+    return hasattr(data, "__getitem__") and hasattr(data, "__len__")
+
+
+def _names(data: Any) -> tuple[str, ...]:
+    """The classes of a Hugging Face dataset, or of its column of labels; none of others."""
+    features = getattr(data, "features", None)
+    if isinstance(features, Mapping):
+        features = next((features[key] for key in LABELS if key in features), None)
+    return _texts(getattr(features, "names", None))
+
+
+def _texts(found: Any) -> tuple[str, ...]:
+    """The members of a list of texts; none of anything else."""
+    return tuple(found) if isinstance(found, list | tuple) and all(isinstance(one, str) for one in found) else ()
 
 
 def _categories(y: Any) -> tuple[str, ...]:
@@ -81,10 +90,13 @@ def _categories(y: Any) -> tuple[str, ...]:
 
 def _each(data: Any, name: str, places: Sequence[int] | None = None) -> list[Any]:
     """Examples of a map-style Dataset, by default all. Raises UsageError if some are others at a second look."""
-    places = range(len(data)) if places is None else places
+    if places is None:
+        with blaming(f"{name}: len()", always=True):
+            places = range(len(data))
+    before = _generators()
     rows = list(_watched((data[place] for place in places), len(places), name))
     # An odd step: a flip leaves every second example as it is.
-    for row in range(0, len(rows), len(rows) // LOOKS | 1):
+    for row in range(0, len(rows), len(rows) // LOOKS | 1 if _generators() == before else 1):
         if not _equal(rows[row], data[places[row]]):
             raise _drawn(f"example {places[row]} of {type(data).__name__}", name)
     return rows
@@ -92,11 +104,18 @@ def _each(data: Any, name: str, places: Sequence[int] | None = None) -> list[Any
 
 def _all(data: Iterable[Any], name: str) -> list[Any]:
     """What an iterable yields. Raises UsageError where a second look at the first of it shows something else."""
+    before = _generators()
     rows = list(_watched(data, None, name))
-    again = [] if isinstance(data, Iterator) else list(islice(data, LOOKS))
-    if not _equal(rows[: len(again)], again):
+    looks = LOOKS if _generators() == before else len(rows)
+    again = [] if isinstance(data, Iterator) else islice(data, looks)
+    if not all(_equal(row, other) for row, other in zip(rows, again, strict=False)):
         raise _drawn(f"what {type(data).__name__} yields", name)
     return rows
+
+
+def _generators() -> tuple[Any, ...]:
+    """The states of the global generators: where reading has changed them, all of it is looked at twice."""
+    return torch.get_rng_state().numpy().tobytes(), random.getstate(), str(np.random.get_state())  # noqa: NPY002
 
 
 def _drawn(what: str, name: str) -> UsageError:
@@ -107,26 +126,60 @@ def _drawn(what: str, name: str) -> UsageError:
 
 
 def _of_loader(loader: Any, name: str) -> Pair:
-    """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn."""
+    """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn.
+
+    A stream is read here and not by the loader's workers, each of which may yield all of it.
+    """
     data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
-    if not (hasattr(data, "__getitem__") and hasattr(data, "__len__")):
-        return _together(_all(loader, name), name, torch.cat)
-    rows = _each(data, name, _taken(loader, name))
+    indexed = _is_indexed(data)
+    rows = _each(data, name, _taken(loader, name)) if indexed else _all(data, name)
     if loader.batch_sampler is None:
-        return _together([loader.collate_fn(row) for row in rows], name)
-    starts = range(0, len(rows), size)
+        made = [loader.collate_fn(row) for row in rows]
+        return together(made, name, batched=bool(made) and not indexed and np.ndim(split(made[0], name, 0)[1]) > 0)
+    before, starts = _generators(), range(0, len(rows), size)
     batches = (loader.collate_fn(rows[start : start + size]) for start in starts)
     made = list(_watched(batches, len(starts), name))
-    if made and not _equal(made[0], loader.collate_fn(rows[:size])):
-        raise _drawn("the first batch of its collate_fn", name)
-    return _together(made, name, torch.cat)
+    for start in starts[:1] if _generators() == before else starts:
+        if not _equal(made[start // size], loader.collate_fn(rows[start : start + size])):
+            raise _drawn(f"batch {start // size} of its collate_fn", name)
+    _check_alone(loader.collate_fn, rows[: min(size, LOOKS)], made, name)
+    return together(made, name, batched=True)
+
+
+def _check_alone(collate: Callable[[list[Any]], Any], rows: list[Any], made: list[Any], name: str) -> None:
+    """Raises UsageError where an example of the first batch is another one by itself, or stands at another place."""
+    for place, row in enumerate(rows):
+        try:
+            alone = collate([row])
+        except Exception:  # some take no single example
+            return
+        if not _has(made[0], alone, place):
+            raise UsageError(
+                f"{name}: what collate_fn makes of example {place} depends on the others of its batch, in values or in "
+                "order, so no loss of an example would mean anything; let it put examples together as they are"
+            )
+
+
+def _has(batch: Any, alone: Any, place: int) -> bool:
+    """Whether a batch has at a place what stands alone in another; what is padded to other lengths is not compared."""
+    if isinstance(alone, Mapping):
+        return all(_has(batch[key], alone[key], place) for key in alone)
+    if isinstance(alone, tuple | list):
+        return len(alone) != len(batch) or all(_has(one, other, place) for one, other in zip(batch, alone, strict=True))
+    shape: Any = getattr(alone, "shape", ())
+    if len(shape) < 1 or shape[0] != 1 or len(batch) <= place or batch.shape[1:] != shape[1:]:
+        return True
+    there, here = _dense(batch[place : place + 1]), _dense(alone)
+    return _equal(there, here) or (here.dtype.kind == "f" and np.allclose(there, here, rtol=1e-3, atol=1e-6))
 
 
 def _taken(loader: Any, name: str) -> list[int]:
     """Places of the examples that a loader's sampler takes. Raises UsageError for one that takes some more often."""
     own = loader.batch_sampler
     sampler = loader.sampler if own is None else getattr(own, "sampler", own)
-    first, second = ([place for some in sampler for place in (some if own is sampler else [some])] for _ in range(2))
+    first, second = (
+        [place for some in sampler for place in (some if isinstance(some, tuple | list) else [some])] for _ in range(2)
+    )
     places = sorted(map(int, first))
     if len(set(places)) != len(places) or places != sorted(map(int, second)):
         raise UsageError(
@@ -135,60 +188,6 @@ def _taken(loader: Any, name: str) -> list[int]:
             "ps.Weighted(...) to the recipe"
         )
     return places
-
-
-def _columns(data: Any, name: str) -> Pair:
-    """The columns of a Hugging Face dataset: its label, and all others by their names."""
-    label = next((column for column in LABELS if column in data.column_names), None)
-    if label is None:
-        raise UsageError(
-            f"{name} has the columns {', '.join(data.column_names)}; call one of them {' or '.join(LABELS)}"
-        )
-    names = tuple(getattr(data.features[label], "names", None) or ())
-    others = [column for column in data.column_names if column != label]
-    conversion.require_memory(2 * (getattr(data, "dataset_size", None) or 0), name=name)
-    columns = {column: [_array(value) for value in data[column]] for column in others}
-    return Pair(columns[others[0]] if len(others) == 1 else columns, list(data[label]), names)
-
-
-def _together(rows: Sequence[Any], name: str, put: Callable[[list[Tensor]], Tensor] = torch.stack) -> Pair:
-    """Examples (x, y), dictionaries with a label, or (put=torch.cat) batches of them, as columns."""
-    pairs = [_split(row, name, place) for place, row in enumerate(rows)]
-    return Pair(*(_column(list(part), put) for part in zip(*pairs, strict=True))) if pairs else Pair([], [])
-
-
-def _column(rows: list[Any], put: Callable[[list[Tensor]], Tensor]) -> Any:
-    """A column of single values, tensors, batches of texts, or dictionaries and tuples of them."""
-    first = rows[0]
-    if isinstance(first, Mapping):
-        return {name: _column([row[name] for row in rows], put) for name in first}
-    if put is torch.cat and all(map(_are_texts, rows)):
-        return [text for batch in rows for text in batch]
-    if isinstance(first, tuple):
-        return tuple(_column(list(column), put) for column in zip(*rows, strict=True))
-    if all(isinstance(row, Tensor) for row in rows):
-        shapes = {tuple(row.shape[1:] if put is torch.cat else row.shape) for row in rows}
-        return put(rows) if len(shapes) == 1 else rows
-    return [_array(row) for row in rows]
-
-
-def _are_texts(batch: Any) -> bool:
-    return isinstance(batch, tuple | list) and all(isinstance(value, str) for value in batch)
-
-
-def _split(row: Any, name: str, place: int) -> tuple[Any, Any]:
-    """The input and the label of an example or a batch."""
-    if isinstance(row, Mapping):
-        if label := next((key for key in LABELS if key in row), None):
-            x = {key: value for key, value in row.items() if key != label}
-            return (next(iter(x.values())) if len(x) == 1 else x), row[label]
-        raise UsageError(
-            f"{name}: example {place} has {', '.join(map(str, row))}; call one of them {' or '.join(LABELS)}"
-        )
-    if isinstance(row, tuple | list) and len(row) == 2:
-        return row[0], row[1]
-    size = f" of {len(row)}" if isinstance(row, tuple | list) else ""
-    raise UsageError(f"{name}: example {place} is a {type(row).__name__}{size}; an example is (x, y)")
 
 
 def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]:
@@ -233,19 +232,16 @@ def _copied(value: Any) -> Any:
     return value.detach().clone() if isinstance(value, Tensor) else value.copy() if hasattr(value, "copy") else value
 
 
-def _array(value: Any) -> Any:
-    """A picture as an array; anything else as it is."""
-    return np.asarray(value) if hasattr(value, "getbands") else value
-
-
 def _equal(first: Any, second: Any) -> bool:
     if isinstance(first, Mapping):
         return first.keys() == second.keys() and all(_equal(first[key], second[key]) for key in first)
     if isinstance(first, tuple | list):
         return len(first) == len(second) and all(map(_equal, first, second))
-    left, right = (
-        np.asarray(value.detach().cpu().to_dense() if isinstance(value, Tensor) else value) for value in (first, second)
-    )
+    left, right = _dense(first), _dense(second)
     if left.dtype.kind in "fc" and left.shape == right.shape:
         return bool(np.array_equal(left, right, equal_nan=True))
     return bool(np.array_equal(left, right))
+
+
+def _dense(value: Any) -> np.ndarray[Any, Any]:
+    return np.asarray(value.detach().cpu().to_dense() if isinstance(value, Tensor) else value)

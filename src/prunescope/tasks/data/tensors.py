@@ -14,9 +14,10 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.tasks.data import conversion, library
+from prunescope.tasks.data.columns import Pair
 from prunescope.tasks.data.groups import groupings
 from prunescope.tasks.data.layout import Layout, packed
-from prunescope.tasks.data.reading import Pair, pair
+from prunescope.tasks.data.reading import pair
 from prunescope.tasks.data.source import Arrays, Content, Source
 from prunescope.tasks.targets import Classes, Target, Weighted, require_target
 
@@ -100,6 +101,7 @@ def own(
     _check_columns(next(iter(pairs.values())).x, pairs["test"].x)
     for name, held in pairs.items():
         _check_index(held, name)
+    _check_order(pairs, class_names)
     names = class_names or next((p.class_names for p in pairs.values() if p.class_names), ()) or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
     examples = {name: _examples(held, labels[name], name) for name, held in pairs.items()}
@@ -140,6 +142,27 @@ def _check_index(held: Pair, name: str) -> None:
     x, y = (list(part.index) if isinstance(getattr(part, "index", None), Iterable) else [] for part in held[:2])
     if x != y and set(x) == set(y):
         raise UsageError(f"the rows of {name} y have another order than those of x; give y.loc[x.index]")
+
+
+def _check_order(pairs: Mapping[str, Pair], class_names: Names | None) -> None:
+    """Raises UsageError where a label stands for one class in train, or in class_names, and for another in test."""
+    orders = {
+        name: held.order for name, held in pairs.items() if held.order and conversion.texts(held.y, name=name) is None
+    }
+    for label, names in enumerate(zip(*orders.values(), strict=False)):
+        if len(set(names)) > 1:
+            said = " and ".join(f"{called!r} in {name}" for name, called in zip(orders, names, strict=True))
+            raise UsageError(
+                f"label {label} is {said}; give both the same classes in the same order (Hugging Face: "
+                "align_labels_with_mapping), or labels as texts"
+            )
+    given = [] if isinstance(class_names, Mapping) else list(class_names or ())
+    for name, order in orders.items():
+        if odd := [called for label, called in enumerate(order) if called in given and given.index(called) != label]:
+            raise UsageError(
+                f"{odd[0]!r} is label {order.index(odd[0])} in {name} and {given.index(odd[0])} in class_names; give "
+                "class_names in the order of the labels, or labels as texts"
+            )
 
 
 def _texts(pairs: Mapping[str, Pair]) -> tuple[str, ...]:
@@ -186,6 +209,8 @@ def _examples(held: Pair, y: Tensor, name: str) -> tuple[Tensor, Layout | None]:
     """The inputs in float32, and their layout if they are not one floating tensor."""
     if isinstance(held.x, Mapping) or (isinstance(held.x, tuple) and any(hasattr(part, "shape") for part in held.x)):
         parts = held.x if isinstance(held.x, Mapping) else {str(place): part for place, part in enumerate(held.x)}
+        if not parts:
+            raise UsageError(f"{name} x has no parts; give arrays by the names of the network's arguments")
         ready = {str(key): conversion.part(part, name=f"{name} x[{key!r}]") for key, part in parts.items()}
         conversion.same_length({f"x[{key!r}]": part for key, part in ready.items()} | {"y": y}, name=name)
         return packed(ready)
