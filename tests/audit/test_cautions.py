@@ -35,6 +35,22 @@ def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
     assert [note.partition(";")[0] for note in questioned] == ["other: no weight is 0, and it is audited as pruned"]
 
 
+def test_a_control_of_which_weights_are_0_is_questioned(tmp_path):
+    controls = {"longer": net(2), "half": baked(net(3))}
+    report = audit(net(0), baked(net(0)), controls=controls, test=data(3), store=tmp_path / "store")
+    questioned = [note for note in report.findings.doubts if "given as a control" in note]
+    assert [note.partition(" is 0")[0] for note in questioned] == [
+        "half: 33.3 % of its weights are 0, and it is given as a control, which gets everything but pruning; if it was "
+        "pruned, give it beside the pruned ones"
+    ]
+
+
+def test_a_network_with_more_weights_is_said_to_have_more(tmp_path):
+    wide = nn.Sequential(nn.Linear(6, 24), nn.ReLU(), nn.Linear(24, 3))
+    said = str(audit(net(0), {"wide": wide}, test=data(3), store=tmp_path / "store"))
+    assert "the dense network has 50.0 % fewer weights than wide" in said and "wide (100.0 % more weights) is" in said
+
+
 @pytest.mark.parametrize("norm", [parametrizations.weight_norm, parametrizations.spectral_norm])
 def test_one_function_in_other_parameters_has_a_tr_h_that_does_not_compare(norm, tmp_path):
     def build():

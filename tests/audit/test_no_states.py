@@ -69,6 +69,11 @@ def without(key):
         ({"state_dict": {}, "state_dict_ema": dense().state_dict(), "epoch": 1}, r"\(state_dict, state_dict_ema\)"),
         ({"state_dict": dense().state_dict(), "masks": [torch.ones(10, 48)]}, r"masks beside .*\(state_dict, masks\)"),
         ({"state_dict": {}, "masks": {"fc.weight": torch.ones(10, 48, dtype=torch.bool)}}, r"\(state_dict, masks\)"),
+        ({"fc._packed_params.dtype": torch.qint8}, r"of a quantized network \(fc\._packed_params\.dtype, "),
+        (
+            dense().state_dict() | {"fc.weight_mask": torch.ones(10, 48)},
+            r"mask \[10, 48\] is not in the network\nmasks are no weights of it: multiply them into the weights",
+        ),
         (nn.ModuleList([nn.Linear(64, 10)]), "bad: NotImplementedError: "),
         (Packed(), r"keeps what is no plain tensor \(_extra_state, \.\.\.\)"),
         (Packed().state_dict(), r"no state dict: _extra_state \(dict\), conv1\.weight"),

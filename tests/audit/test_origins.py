@@ -8,7 +8,8 @@ import torch
 from files import MaskedLinear, Net, Sized, baked, dense, examples, parametrized, pruned, weights
 from safetensors.torch import save_file
 from torch import nn
-from torch.nn.utils import parametrizations
+from torch.nn.utils import parametrizations, parametrize
+from torch.optim.swa_utils import AveragedModel
 
 import prunescope as ps
 from prunescope.base.errors import UsageError
@@ -52,8 +53,16 @@ def ways(net):
             "lightning.pt",
             "coo.pt",
         ],
-        "modules": [masked, used, baked(net), nn.DataParallel(masked), parametrized(net), torch.compile(baked(net))],
-        "dicts": [masked.state_dict(), OrderedDict(reversed(plain.items()))],
+        "modules": [
+            masked,
+            used,
+            baked(net),
+            nn.DataParallel(masked),
+            parametrized(net),
+            torch.compile(baked(net)),
+            AveragedModel(baked(net)),
+        ],
+        "dicts": [masked.state_dict(), OrderedDict(reversed(plain.items())), AveragedModel(baked(net)).state_dict()],
         "half": half,
     }
 
@@ -116,6 +125,33 @@ def test_weight_norm_of_the_class_itself_stays(data, store):
     net = build()
     state = states({"dense": net.state_dict()}, data, store, network=build).states["dense"]
     assert set(masks_of(state)) == {"1.parametrizations.weight.original1"}
+
+
+class LowRank(nn.Module):
+    """Adds a product of two matrices to a weight, as an adapter does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(10, 1)), nn.Parameter(torch.randn(1, 48))
+
+    def forward(self, weight):
+        return weight + self.a @ self.b
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda fc: parametrize.register_parametrization(fc, "weight", LowRank()), parametrizations.orthogonal],
+    ids=["low rank", "orthogonal"],
+)
+def test_a_weight_that_keeps_no_zero_of_what_is_stored_is_counted_as_it_is_made(data, store, change):
+    """What is stored of it is not prunable: without its weights the network would pass for sparser than it is."""
+    net, plain = baked(dense()), baked(dense())
+    change(net.fc)
+    plain.fc.weight = nn.Parameter(net.fc.weight.detach())
+    found = states({"dense": dense(), "made": net, "plain": plain}, data, store)
+    assert found.states["made"].id == found.states["plain"].id
+    assert torch.equal(masks_of(found.states["made"])["fc.weight"], net.fc.weight != 0)
+    assert any("made: the parametrizations of fc.weight were multiplied in" in note for note in found.notes)
 
 
 def narrower(net):

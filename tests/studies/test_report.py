@@ -69,6 +69,14 @@ def test_an_earlier_report_in_the_folder_leaves_nothing_and_files_of_the_users_s
     assert files == own | {"data/mine.csv"}
 
 
+@pytest.mark.parametrize("page", ["README.md", "index.html"])
+def test_a_page_that_is_of_no_report_stays(page, study, results, arguments, tmp_path):
+    (tmp_path / page).write_text("mine")
+    with pytest.raises(UsageError, match=rf"{page} is of no report, and would be replaced by one; name a"):
+        report.write(study, results, tmp_path, **arguments)
+    assert [path.name for path in tmp_path.iterdir()] == [page] and (tmp_path / page).read_text() == "mine"
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"figures": 3}', '{"figures": ["../../precious", 1]}'])
 def test_a_summary_that_is_not_of_a_report_removes_nothing(text, study, results, arguments, tmp_path):
     folder, precious = tmp_path / "a" / "b", tmp_path / "a" / "precious.svg"

@@ -133,6 +133,11 @@ REFUSED = {
         {},
         r"a RecursiveScriptModule; give the plain module inside",
     ),
+    "exported": (
+        type("_StatefulGraphModule", (nn.Linear,), {})(8, 3),  # of which torch.export makes its own
+        {},
+        r"a _StatefulGraphModule; give the plain module inside it, or that it was made of",
+    ),
     "parallel": (
         nn.DataParallel(nn.Linear(8, 3)),
         {},

@@ -161,7 +161,7 @@ def audit(
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
-            *doubts(before, known["pruned"], known["twins"]),
+            *doubts(before, known["pruned"], known["twins"], known["controls"]),
             *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
         ),
     )

@@ -19,7 +19,7 @@ from prunescope.tasks.examined import some
 COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
 SPARSER = 0.1
-"""Share of weights by which a twin may be sparser than the dense network, as units that died make it."""
+"""Share of weights by which a twin or a control may be sparser than the dense network, as units that died make it."""
 NAMES = 5
 """Most classes in a sentence."""
 RELATED = 0.5
@@ -57,7 +57,7 @@ def check_twins(dense: StateRef, pruned: States, twins: States) -> None:
             raise UsageError(f"{name!r} is the pruned network {same[0]!r}; a twin is dense, trained with another seed")
 
 
-def doubts(dense: StateRef, pruned: States, twins: States) -> Iterator[str]:
+def doubts(dense: StateRef, pruned: States, twins: States, controls: States) -> Iterator[str]:
     """A sentence for every given state of the dense one's network that may be meant as another kind."""
     for name, weights in _alike(dense, pruned):
         if weights.sparsity == 0:
@@ -66,6 +66,12 @@ def doubts(dense: StateRef, pruned: States, twins: States) -> Iterator[str]:
                 "what a threshold in forward() makes 0 is not seen"
             )
     before = dict(_alike(dense, {"dense": dense}))
+    for name, weights in _alike(dense, controls) if before else ():
+        if weights.sparsity > before["dense"].sparsity + SPARSER:
+            yield (
+                f"{name}: {100 * weights.sparsity:.1f} % of its weights are 0, and it is given as a control, which "
+                "gets everything but pruning; if it was pruned, give it beside the pruned ones"
+            )
     for name, weights in _alike(dense, twins) if before else ():
         pair = (before["dense"], weights)
         one, other = (torch.cat([state.params[key].flatten() for key in weights.masks]) for state in pair)
@@ -132,8 +138,8 @@ def cautions(evidence: Evidence) -> Iterator[str]:
     for one in evidence.pruned:
         if one.sparsity < dense.sparsity - SPARSER:
             yield (
-                f"the dense network has {100 * (dense.sparsity - one.sparsity):.1f} % fewer weights than "
-                f"{one.name}; if the two are exchanged, every loss here is a gain"
+                f"the dense network has {100 * _fewer(dense, one):.1f} % fewer weights than {one.name}; if the two are "
+                "exchanged, every loss here is a gain"
             )
     yield from misordered(evidence.networks, evidence.classes)
     for twin in evidence.twins:
@@ -146,6 +152,11 @@ def cautions(evidence: Evidence) -> Iterator[str]:
                 f"{100 * rates[0]:.1f} %, further apart than two seeds usually are; unless it was trained exactly like "
                 "the dense network, what is said of another seed does not hold"
             )
+
+
+def _fewer(one: Answers, other: Answers) -> float:
+    """The share of the other network's weights that the one lacks."""
+    return 1 - (1 - one.sparsity) / (1 - other.sparsity)
 
 
 def misordered(networks: Sequence[Answers], classes: Sequence[str]) -> Iterator[str]:
@@ -181,8 +192,8 @@ def check_seeds(seeds: Sequence[Answers]) -> None:
     for twin in seeds[1:]:
         if twin.sparsity > seeds[0].sparsity + SPARSER:
             raise UsageError(
-                f"{twin.name!r} has {100 * twin.sparsity:.1f} % fewer weights than the dense network has, so it is no "
-                "twin of it; a twin is trained like the dense network, with another seed"
+                f"{twin.name!r} has {100 * _fewer(twin, seeds[0]):.1f} % fewer weights than the dense network has, so "
+                "it is no twin of it; a twin is trained like the dense network, with another seed"
             )
     for first, other in combinations(seeds, 2):
         apart = float(np.abs(np.exp(first.log_probability) - np.exp(other.log_probability)).mean())

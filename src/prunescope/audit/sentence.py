@@ -23,8 +23,9 @@ def _what(one: Contrast) -> str:
     before, after = (100 * float(network.wrong.mean()) for network in (one.dense, one.other))
     lost, won = int(one.lost.sum()), int(one.won.sum())
     were = "answer was" if lost == 1 else "answers were"
+    size = f"{100 * abs(one.other.sparsity):.1f} % " + ("sparse" if one.other.sparsity >= 0 else "more weights")
     return (
-        f"{one.other.name} ({100 * one.other.sparsity:.1f} % sparse) is wrong on {after:.1f} % of "
+        f"{one.other.name} ({size}) is wrong on {after:.1f} % of "
         f"{len(one.evidence):,} examples, the dense network on {before:.1f} %: {lost} {were} lost and {won} won "
         f"(McNemar's p {one.mcnemar:.2g})."
     )

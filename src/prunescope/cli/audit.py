@@ -109,8 +109,9 @@ def audit(
         raise UsageError("--twin names twins and --twins trains some; leave one of the two out")
     kind = _one_of("--target", target, {name: one for name, one in TARGETS.items() if one.classifies})()
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
-    source, layout = (None, None) if data is None else source_named(data, kind, trained=False)
-    other = source_named(shifted, kind, trained=False) if shifted else None
+    wanted = [name for name in (part.strip() for part in groups.split(",")) if name]
+    source, layout = (None, None) if data is None else source_named(data, kind, trained=False, groups=wanted)
+    other = source_named(shifted, kind, trained=False, groups=wanted) if shifted else None
     report = audit_of(
         dense,
         pruned,
@@ -120,7 +121,7 @@ def audit(
         twins=twin or [] if twins is None else twins,
         controls=control or [],
         recipe=recipe_of(recipe) if recipe else None,
-        groups=_groups(source, groups, split_name),
+        groups=_groups(source, wanted, split_name),
         gate=gather(gate or [], option="--gate"),
         delta=delta,
         split=split_name,
@@ -161,16 +162,16 @@ def _network(path: str | None, arguments: list[str]) -> Any:
     return network(path, **gather(arguments, option="--argument"))
 
 
-def _groups(source: Source | None, names: str, split: SplitName) -> dict[str, list[str]]:
+def _groups(source: Source | None, names: list[str], split: SplitName) -> dict[str, list[str]]:
     """The data's own columns by name, a text for every example of the split."""
     if source is None:
         if names:
-            raise UsageError(f"--groups {names} are columns of the data; name the file by --data")
+            raise UsageError(f"--groups {','.join(names)} are columns of the data; name the file by --data")
         return {}
     from prunescope.tasks.data.groups import grouping
 
     columns = {}
-    for name in filter(None, (part.strip() for part in names.split(","))):
+    for name in names:
         found = grouping(source.digest, name)
         if split not in found.codes:
             raise UsageError(f"--groups {name}: the data have that column for {', '.join(found.codes)} only")

@@ -9,14 +9,19 @@ from prunescope.base.errors import UsageError
 from prunescope.base.files import write_whole
 
 SUMMARY = "summary.json"
+PAGES = ("index.html", "README.md")
 PLACES = ("figures/{}.svg", "data/{}.csv", "tables/{}.parquet")
 """Where the files of a figure or table lie, by its name."""
 
 
 def require_folder(folder: Path) -> None:
-    """Raises UsageError where a file stands in the place of a report's folder, or of one above it."""
-    if file := next((path for path in (Path(folder), *Path(folder).parents) if path.is_file()), None):
+    """Raises UsageError where a file stands in the place of a report's folder, or of one above it, or of its pages."""
+    folder = Path(folder)
+    if file := next((path for path in (folder, *folder.parents) if path.is_file()), None):
         raise UsageError(f"{file} is a file, and a report is a folder; name another one")
+    pages = [path for path in map(folder.joinpath, PAGES) if path.exists()]
+    if pages and not (folder / SUMMARY).exists():
+        raise UsageError(f"{pages[0]} is of no report, and would be replaced by one; name a folder of its own")
 
 
 def written_before(folder: Path) -> set[str]:

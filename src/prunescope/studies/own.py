@@ -1,6 +1,6 @@
 """A user's network, as far as settings can name it; what is done to it is in `explain` and `yours.py` of each paper."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -31,11 +31,13 @@ TARGETS: Mapping[TargetName, type[Target]] = MappingProxyType(
 Count = Annotated[int, Field(ge=1)]
 
 
-def source_named(name: str, target: Target, *, trained: bool = True) -> tuple[Source, Layout | None]:
+def source_named(
+    name: str, target: Target, *, trained: bool = True, groups: Collection[str] = ()
+) -> tuple[Source, Layout | None]:
     """The data set of a name or path on the command line, and how a network gets its examples; see `file_source`."""
     if name in SOURCES:
         return SOURCES[name](), None
-    return file_source(name, target, names=tuple(SOURCES), trained=trained)
+    return file_source(name, target, names=tuple(SOURCES), trained=trained, groups=groups)
 
 
 class Own(Value):

@@ -25,7 +25,7 @@ from prunescope.studies.claim import Verdict
 from prunescope.studies.explore import points_of
 from prunescope.studies.extent import flat
 from prunescope.studies.figure import Figure, csv_text
-from prunescope.studies.folder import SUMMARY, place, remove, require_folder, written_before
+from prunescope.studies.folder import PAGES, SUMMARY, place, remove, require_folder, written_before
 from prunescope.studies.judging import cautions_of, judge_study
 from prunescope.studies.numbers import number
 from prunescope.studies.plot import Lines, Listing, NothingToDraw, Table
@@ -145,12 +145,13 @@ def write(
     texts |= {f"data/{item.figure.name}.csv": item.csv for item in drawn if item.csv}
     page, markdown = (_environment().get_template(f"report.{end}").render(shown) for end in ("html", "md"))
     markdown = re.sub(r"\n{3,}", "\n\n", markdown).strip()  # one empty line between what has some
-    texts |= {"index.html": page, "README.md": f"{markdown}\n", SUMMARY: f"{json_text(record)}\n"}
+    # The summary before the pages: a folder that has pages and no summary is no report's.
+    texts |= {SUMMARY: f"{json_text(record)}\n"} | dict(zip(PAGES, (page, f"{markdown}\n"), strict=True))
     folder = Path(folder)
     before = written_before(folder)
     place(folder, texts)
     remove(folder, before - texts.keys())
-    return Written(folder / "index.html", verdicts, sentence, failed)
+    return Written(folder / PAGES[0], verdicts, sentence, failed)
 
 
 def framed(page: Path) -> str:

@@ -18,7 +18,13 @@ from prunescope.base.blame import blaming
 from prunescope.base.errors import UsageError
 from prunescope.base.tree import Masks
 
-_WRAPPERS = ("OptimizedModule", "DataParallel", "DistributedDataParallel", "FullyShardedDataParallel")
+_WRAPPERS = {
+    "OptimizedModule",
+    "DataParallel",
+    "DistributedDataParallel",
+    "FullyShardedDataParallel",
+    "_StatefulGraphModule",  # of torch.export
+}
 _OLD_HOOKS = {"WeightNorm": "weight_norm", "SpectralNorm": "spectral_norm"}
 
 
@@ -71,10 +77,10 @@ def checked(module: nn.Module) -> nn.Module:
     on their gradients.
     """
     for name, part in module.named_modules():
-        if isinstance(part, torch.jit.ScriptModule) or type(part).__name__ in _WRAPPERS:
+        if isinstance(part, torch.jit.ScriptModule) or {cls.__name__ for cls in type(part).__mro__} & _WRAPPERS:
             raise UsageError(
                 f"{f'layer {name!r}' if name else 'the module'} is a {type(part).__name__}; give the plain module "
-                "inside it (prunescope compiles and distributes by itself)"
+                "inside it, or that it was made of (prunescope compiles and distributes by itself)"
             )
     if any(leaf.is_meta for leaf in module.parameters()):
         raise UsageError(

@@ -140,12 +140,13 @@ def require_fit(faults: list[str], *, name: str, network: str) -> None:
     """Raises UsageError where there are misfits."""
     if faults:
         more = [f"and {len(faults) - LISTED} more"] if len(faults) > LISTED else []
-        raise UsageError(
-            f"{name} is no state of {network}:\n  "
-            + "\n  ".join([*faults[:LISTED], *more])
-            + "\nname the network that "
-            "it was saved from: its class or factory, with the same arguments; of a narrower network the narrower one"
+        way = (
+            "name the network that it was saved from: its class or factory, with the same arguments; of a narrower "
+            "network the narrower one"
         )
+        if all("mask" in fault.split()[0] for fault in faults):
+            way = "masks are no weights of it: multiply them into the weights, and leave them out of what is saved"
+        raise UsageError("\n  ".join([f"{name} is no state of {network}:", *faults[:LISTED], *more]) + f"\n{way}")
 
 
 def _shape(leaf: object) -> str:

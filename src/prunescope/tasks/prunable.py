@@ -76,7 +76,7 @@ def sort_tensors(module: nn.Module, wanted: Sequence[str] | None = None, example
     if wanted is None:
         chosen = {name for name in trainable if _is_weight(trainable[name], owners[name])}
         chosen |= _multiplied(module, trainable, owners, example) if example is not None else set()
-        lost = {name: "its parametrization does not keep zeros" for name in chosen if not _keeps_zeros(module, name)}
+        lost = {name: "its parametrization does not keep zeros" for name in chosen if not keeps_zeros(module, name)}
         chosen -= lost.keys()
     else:
         chosen, lost = _requested(module, trainable, wanted), {}
@@ -200,10 +200,10 @@ def _impossible(module: nn.Module, name: str, trainable: Mapping[str, Tensor]) -
         return "it is frozen (requires_grad=False)"
     if trainable[name].ndim < 2:
         return "it is a vector (a bias or a normalization), and pruning counts matrices and kernels"
-    return "" if _keeps_zeros(module, name) else "its parametrization does not keep zeros"
+    return "" if keeps_zeros(module, name) else "its parametrization does not keep zeros"
 
 
-def _keeps_zeros(module: nn.Module, name: str) -> bool:
+def keeps_zeros(module: nn.Module, name: str) -> bool:
     """Whether a zero of a parametrization's original is a zero of the weight that it makes; true of plain tensors."""
     path, _, key = name.rpartition(".")
     holder = module.get_submodule(path) if path else module

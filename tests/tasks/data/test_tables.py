@@ -69,6 +69,24 @@ def test_tokens_names_and_groups_come_along(place):
     assert grouping(source.digest, "site").codes["test"].tolist() == [0, 1, 0, 1]
 
 
+def test_columns_that_are_named_are_groups_whatever_they_hold(place):
+    flags, site = Y.astype(bool), pa.array(["x", "y"] * 5).dictionary_encode()
+    columns = COLUMNS | {"label": Y, "arm": Y, "flag": flags, "site": site, "note": [None, *["z"] * 9]}
+    source, _ = file_source(table(place, **columns), Classes(), groups=["arm", "flag"])
+    assert source.load().test_x.shape == (X.shape[1],)
+    codes = {name: grouping(source.digest, name).codes["test"].tolist() for name in ("arm", "flag", "site")}
+    assert codes == {"arm": Y[6:].tolist(), "flag": Y[6:].tolist(), "site": [0, 1, 0, 1]}
+    with pytest.raises(UsageError, match="no groups 'note'"):
+        grouping(source.digest, "note")
+    with pytest.raises(UsageError, match=r"missing values in note; .* such as 'unknown'"):
+        file_source(table(place, **columns), Classes(), groups=["note"])
+    arrays = {"train_x": X[:6], "train_y": Y[:6], "test_x": X[6:], "test_y": Y[6:], "test_flag": flags[6:]}
+    source, _ = file_source(saved(place, **arrays, test_age=X[6:, 0]), Classes())
+    assert grouping(source.digest, "flag").names == ("False", "True")
+    with pytest.raises(UsageError, match=r"groups\['age'\] test is torch.float\d+ \(4,\); give a text or a whole"):
+        file_source(saved(place, **arrays, test_age=X[6:, 0]), Classes(), groups=["age"])
+
+
 def test_whole_numbers_in_columns_are_numbers_and_targets_are_obeyed(place):
     path = table(place, age=Y + 5, score=X[:, 0], y=X[:, 1], split=SPLIT)
     source, layout = file_source(path, Regression())

@@ -22,6 +22,8 @@ from prunescope.tasks.task import Task
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "net", "network")
 """Where checkpoints keep a state dict beside epochs, optimizers and whatever else."""
+AVERAGED = "n_averaged"
+"""What torch's `AveragedModel` counts by, beside the module whose weights are averages."""
 FIRST = Seeds()
 
 
@@ -60,7 +62,8 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
     Raises UsageError for none or several, and as `plain_tensors`.
     """
     tensors = _state_dict(thing, name)
-    whole = {key.replace("_orig_mod.", ""): leaf for key, leaf in plain_tensors(tensors, name).items()}
+    kept = {key: leaf for key, leaf in plain_tensors(tensors, name).items() if key != AVERAGED}
+    whole = {key.replace("_orig_mod.", ""): leaf for key, leaf in kept.items()}
     notes = list(converted(name, whole.values()))
     whole = {key: leaf.float() if leaf.is_floating_point() else leaf for key, leaf in whole.items()}
     pruned = _without_masks(whole)
@@ -85,6 +88,8 @@ def _state_dict(mapping: Mapping[Any, Any], name: str) -> Mapping[str, Tensor]:
     """
     if mapping and _are_tensors(mapping):
         return mapping
+    if packed := [key for key in mapping if "_packed_params" in str(key)]:
+        raise UsageError(f"{name} is of a quantized network ({packed[0]}, ...); give it as it was before quantization")
     inside = [key for key, part in mapping.items() if isinstance(part, Mapping) and _may_be_state(key, part)]
     masks = [key for key, part in mapping.items() if key not in inside and _may_be_masks(key, part)]
     if len(inside) == 1 and not masks:

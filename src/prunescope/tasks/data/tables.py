@@ -1,7 +1,7 @@
 """Files of the user's own on the command line: npz, parquet, and folders of pictures."""
 
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,24 +22,25 @@ SPLIT = "split"
 
 
 def file_source(
-    path: str, target: Target, *, names: tuple[str, ...] = (), trained: bool = True
+    path: str, target: Target, *, names: tuple[str, ...] = (), trained: bool = True, groups: Collection[str] = ()
 ) -> tuple[Source, Layout | None]:
     """The examples of a file or a folder, and how a network gets them; read once and kept by content.
 
     npz: arrays train_x, train_y, test_x, test_y (or x_train, ...), and class_names if there are some; other arrays
-        train_NAME and test_NAME of texts or whole numbers, one an example, are columns of groups.
+        train_NAME and test_NAME of texts, whole numbers or booleans, one an example, are columns of groups.
     folder of npy: train_x.npy, train_y.npy, ...: the same, which may be larger than memory where x is float32.
     parquet: a column called label, labels, target or y; a column split of "train" and "test"; columns of numbers, which
-        are the examples [N, D]; columns of texts, which are groups.
+        are the examples [N, D]; columns of texts, which are groups where no value is missing.
     folder: pictures in train/<class>/ and val/<class>/.
     names: what else may be given in the place of a path, for messages.
     trained: whether training examples are needed; see `own` for what becomes of them where they are missing.
+    groups: names of columns that are groups whatever they hold, so that what they cannot hold is an error.
 
     Raises UsageError for another file, DataError for one that is missing or damaged.
     """
     place = Path(path).expanduser()
     if (place / "train_x.npy").is_file():
-        source, layout, _ = own(**_pairs(path, _arrays(place), trained), target=target)
+        source, layout, _ = own(**_pairs(path, _arrays(place), trained, groups), target=target)
         return source, layout
     if place.is_dir():
         return image_folder(str(place.resolve())), None
@@ -50,18 +51,18 @@ def file_source(
         )
     if not place.is_file():
         raise DataError(f"data={path} is not there ({place.resolve()}); give the path of a file")
-    given = (_npz if place.suffix == ".npz" else _parquet)(place, trained)
+    given = (_npz if place.suffix == ".npz" else _parquet)(place, trained, groups)
     source, layout, _ = own(**given, target=target)
     return source, layout
 
 
-def _npz(path: Path, trained: bool) -> dict[str, Any]:
+def _npz(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as packed:
             size = sum(item.file_size for item in packed.infolist())
         conversion.require_memory(size, name=str(path))
         with np.load(path, allow_pickle=False) as stored:
-            return _pairs(str(path), dict(stored), trained)
+            return _pairs(str(path), dict(stored), trained, wanted)
     except UsageError:
         raise
     except Exception as problem:  # a damaged zip file can fail in many ways
@@ -79,7 +80,7 @@ def _arrays(folder: Path) -> dict[str, Any]:
         raise DataError(f"an array of {folder} cannot be read ({problem}); write it with np.save") from None
 
 
-def _pairs(path: str, arrays: Mapping[str, Any], trained: bool) -> dict[str, Any]:
+def _pairs(path: str, arrays: Mapping[str, Any], trained: bool, wanted: Collection[str]) -> dict[str, Any]:
     """The arrays of both splits, names of classes, and columns of groups."""
     pairs: dict[str, Any] = {}
     others = dict(arrays)
@@ -96,13 +97,47 @@ def _pairs(path: str, arrays: Mapping[str, Any], trained: bool) -> dict[str, Any
     groups: dict[str, dict[str, Any]] = {}
     for key, column in others.items():
         split, _, name = key.partition("_")
-        if split in pairs and name and column.ndim == 1 and column.dtype.kind in "iuU":
+        if split in pairs and name and (name in wanted or (column.ndim == 1 and column.dtype.kind in "biuU")):
             groups.setdefault(name, {})[split] = column
     return {**pairs, "class_names": None if names is None else names.tolist(), "groups": groups}
 
 
-def _parquet(path: Path, trained: bool) -> dict[str, Any]:
-    from pyarrow import parquet, types  # here, because most commands read no tables
+def _parquet(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, Any]:
+    from pyarrow import types  # here, because most commands read no tables
+
+    table = _table(path)
+    names = table.column_names
+    label = next((name for name in LABELS if name in names), None)
+    if len(set(names)) != len(names) or label is None or (trained and SPLIT not in names):
+        raise UsageError(
+            f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
+            "train or test in each row, and no name twice"
+        )
+    words = [name for name in names if types.is_string(table[name].type) or types.is_large_string(table[name].type)]
+    lacking = [name for name in names if table[name].null_count]
+    if used := [name for name in lacking if name in (label, SPLIT, *wanted) or name not in words]:
+        raise UsageError(
+            f"{path} has missing values in {', '.join(used)}; remove those rows, or give a missing group a name, such "
+            "as 'unknown'"
+        )
+    split = np.array(table[SPLIT].to_pylist() if SPLIT in names else ["test"] * table.num_rows)
+    if odd := sorted(set(split.tolist()) - {"train", "test"}):
+        raise UsageError(f"{path} has {odd[0]!r} in the column {SPLIT}; each row is of train or test")
+    others = [name for name in names if name not in (label, SPLIT, *lacking)]
+    texts = [name for name in others if name in words or name in wanted]
+    columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
+    x = _examples(path, [columns[name] for name in others if name not in texts])
+    rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
+    if not trained and not len(rows["train"]):
+        del rows["train"]
+    groups = {name: {part: columns[name][row] for part, row in rows.items()} for name in texts}
+    facts = {"groups": groups, "columns": [name for name in others if name not in texts]}
+    return {"train": None} | facts | {part: (x[row], columns[label][row]) for part, row in rows.items()}
+
+
+def _table(path: Path) -> Any:
+    """The table of a file, categorical columns as their values. Raises DataError for a file that is damaged."""
+    from pyarrow import parquet, types
 
     try:
         file = parquet.ParquetFile(path)
@@ -112,28 +147,10 @@ def _parquet(path: Path, trained: bool) -> dict[str, Any]:
         raise
     except Exception as problem:  # what pyarrow raises for a damaged file differs by damage
         raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
-    names = table.column_names
-    label = next((name for name in LABELS if name in names), None)
-    if len(set(names)) != len(names) or label is None or (trained and SPLIT not in names):
-        raise UsageError(
-            f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
-            "train or test in each row, and no name twice"
-        )
-    if lacking := [name for name in names if table[name].null_count]:
-        raise UsageError(f"{path} has missing values in {', '.join(lacking)}; remove those rows")
-    split = np.array(table[SPLIT].to_pylist() if SPLIT in names else ["test"] * table.num_rows)
-    if odd := sorted(set(split.tolist()) - {"train", "test"}):
-        raise UsageError(f"{path} has {odd[0]!r} in the column {SPLIT}; each row is of train or test")
-    others = [name for name in names if name not in (label, SPLIT)]
-    texts = [name for name in others if types.is_string(table[name].type) or types.is_large_string(table[name].type)]
-    columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
-    x = _examples(path, [columns[name] for name in others if name not in texts])
-    rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
-    if not trained and not len(rows["train"]):
-        del rows["train"]
-    groups = {name: {part: columns[name][row] for part, row in rows.items()} for name in texts}
-    facts = {"groups": groups, "columns": [name for name in others if name not in texts]}
-    return {"train": None} | facts | {part: (x[row], columns[label][row]) for part, row in rows.items()}
+    for place, field in enumerate(table.schema):
+        if types.is_dictionary(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
+    return table
 
 
 def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
