@@ -114,6 +114,18 @@ def test_what_is_drawn_seldom_is_found_because_generators_move(data):
         own(data, (X, Y))
 
 
+def padded(pairs):
+    return torch.nn.utils.rnn.pad_sequence([x for x, _ in pairs], True), torch.tensor([y for _, y in pairs])
+
+
+def test_what_a_loader_pads_in_each_batch_has_one_length():
+    rows = [(torch.arange(1, 2 + place % 5), int(y)) for place, y in enumerate(Y)]
+    loader, whole = DataLoader(rows, batch_size=2, collate_fn=padded), padded(rows)
+    assert own(loader, whole).source == own(whole, whole).source
+    with pytest.raises(UsageError, match="train: collate_fn: RuntimeError: stack expects each tensor to be equal size"):
+        own(DataLoader(rows, batch_size=2), whole)
+
+
 def centred(pairs):
     x, y = default_collate(pairs)
     return x - x.mean(0), y
