@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
@@ -37,8 +38,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _frugal() -> Iterator[None]:
-    """A price is of three steps; commands are put together once."""
+    """A price is of three steps; commands are put together once; no test waits for a disk, as no power is cut."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
         patch.setattr(pricing, "CALIBRATION_SECONDS", 0.0)
         patch.setattr("typer.testing._get_command", cache(typer.main.get_command), raising=False)
         yield

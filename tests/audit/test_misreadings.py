@@ -3,6 +3,7 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from small import data, net
@@ -296,3 +297,23 @@ def test_two_names_of_one_tensor_with_two_values_are_refused(tmp_path):
     untied.b.weight = nn.Parameter(untied.b.weight.detach() / 2)
     with pytest.raises(UsageError, match=r"different tensors for a\.weight and b\.weight, which are one tensor"):
         audit(Tied(), untied.state_dict(), network=Tied, test=data(3), store=tmp_path)
+
+
+class Both(nn.Module):
+    def __init__(self, whole):
+        super().__init__()
+        self.whole = whole
+
+    def forward(self, a, b):
+        return self.whole(torch.cat([a, b], 1))
+
+
+def test_shifted_examples_have_the_same_columns_and_parts_in_the_same_order(tmp_path):
+    x, y = data(3)
+    table = pd.DataFrame(x.numpy()).add_prefix("c")
+    with pytest.raises(UsageError, match=r"and shifted x have other columns, .* \(c0 and c5\); give shifted\[test"):
+        audit(net(0), net(1), test=(table, y), shifted=(table[table.columns[::-1]], y), store=tmp_path)
+    parts, others = ({"a": x[:, :1], "b": x[:, 1:]}, y), ({"b": x[:, 1:], "a": x[:, :1]}, y)
+    for other in (others, (x, y)):
+        with pytest.raises(UsageError, match=r"test examples are a: .* and shifted examples .*; they must be alike"):
+            audit(Both(net(0)), Both(net(1)), test=parts, shifted=other, store=tmp_path)

@@ -48,7 +48,7 @@ from torch.nn.utils import prune
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import Seeds
 from prunescope.tasks.inspection import inspect_problem
-from prunescope.tasks.targets import Binary
+from prunescope.tasks.targets import Binary, Sequence
 from prunescope.tasks.task import Task
 from prunescope.training.last_batch import check_last_batch
 
@@ -226,6 +226,40 @@ def test_numbers_beyond_a_table_are_found_before_training_in_whatever_example_th
     else:
         with pytest.raises(UsageError, match=r"Tagger on inputs 0: int \[2\]: IndexError: index out of range"):
             inspect_problem(problem)
+
+
+class Trimming(nn.Module):
+    """Cuts a batch off where its longest example ends, and takes the mean over what is left."""
+
+    def __init__(self):
+        super().__init__()
+        self.table, self.head = nn.Embedding(5, 4), nn.Linear(4, 5)
+
+    def forward(self, x):
+        vectors = self.table(x[:, : int((x != 0).sum(1).max())])
+        return self.head(vectors.mean(1))
+
+
+def test_a_network_that_cuts_a_batch_at_its_longest_example_is_refused_though_two_may_be_as_long():
+    x = torch.where(torch.arange(6) < torch.tensor([3, 1, 2, 6, 4, 3])[:, None], torch.arange(6) % 4 + 1, 0)
+    task = Task.from_module(Trimming, train=(x, torch.arange(6) % 5), test=(x[1:], torch.arange(5)))
+    with pytest.raises(UsageError, match=r"influence each other in Trimming in .*; use .* mask what is padded"):
+        inspect_problem(task.load(Seeds(), task.data.source.load()))
+
+
+class Words(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Embedding(5, 4), nn.Linear(4, 5))
+
+
+def test_labels_that_are_the_tokens_themselves_are_noted():
+    x = torch.arange(30).reshape(5, 6) % 5
+    y = torch.where(torch.arange(6) < 4, x, -100)
+    said = []
+    for labels in (y, y.roll(-1, 1)):
+        task = Task.from_module(Words, train=(x, labels), test=(x[1:], labels[1:]), target=Sequence())
+        said.append(inspect_problem(task.load(Seeds(), task.data.source.load())).sentence)
+    assert [line.endswith("y is x itself: whoever predicts the next token shifts y") for line in said] == [True, False]
 
 
 def test_a_train_of_the_users_own_is_called():

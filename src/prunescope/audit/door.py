@@ -38,7 +38,7 @@ from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.source import are_images
-from prunescope.tasks.data.tensors import Names
+from prunescope.tasks.data.tensors import Names, columns_of, require_alike, require_columns
 from prunescope.tasks.network import Network, Prunable
 from prunescope.tasks.recalibration import STATISTICS
 from prunescope.tasks.targets import Target
@@ -154,7 +154,7 @@ def audit(
         delta=delta,
         split=split,
         why=why,
-        conditions={**conditions, **_shifted(other, data.source.class_names)},
+        conditions={**conditions, **_shifted(other, task)},
         notes=(
             *found.notes,
             *_order(data.source.class_names, class_names),
@@ -220,10 +220,13 @@ def _normalizes(network: Network) -> bool:
     return any(name.rpartition(".")[2] in STATISTICS for name, _ in network.bare().named_buffers())
 
 
-def _shifted(other: Examples | None, names: tuple[str, ...]) -> dict[str, Condition]:
-    """The second data set as a condition. Raises UsageError where its classes are called otherwise."""
+def _shifted(other: Examples | None, task: Task) -> dict[str, Condition]:
+    """The second data set as a condition. Raises UsageError for other classes, parts of an example, or columns."""
     if other is None:
         return {}
+    source, names = task.data.source, task.data.source.class_names
+    require_alike(task.network.layout, other.layout, "test", "shifted")
+    require_columns(columns_of(source), columns_of(other.data.source), "test", "shifted")
     if names and other.data.source.class_names not in ((), names):
         raise UsageError(
             f"the shifted examples are of the classes {', '.join(other.data.source.class_names[:12])}, and the others "

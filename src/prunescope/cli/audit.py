@@ -96,11 +96,13 @@ def audit(
     """
     from prunescope.audit.door import audit as audit_of
     from prunescope.runs.execution.display import display_on
+    from prunescope.runs.given.states import Examples
     from prunescope.runs.store.housekeeping import pin
     from prunescope.runs.store.store import Store
     from prunescope.studies.folder import require_folder
     from prunescope.studies.load import recipe_of
     from prunescope.studies.own import TARGETS, source_named
+    from prunescope.tasks.task import Data
 
     require_folder(out or options.REPORTS)
     if twin and twins is not None:
@@ -109,6 +111,7 @@ def audit(
     split_name = _one_of("--split", split, {"test": "test", "train": "train"})
     wanted = [name for name in (part.strip() for part in groups.split(",")) if name]
     source, layout = (None, None) if data is None else source_named(data, kind, trained=False, groups=wanted)
+    other = source_named(shifted, kind, trained=False, groups=wanted) if shifted else None
     report = audit_of(
         dense,
         pruned,
@@ -124,7 +127,7 @@ def audit(
         split=split_name,
         why=why,
         corruptions=corruptions if corruptions == "all" else [w.strip() for w in (corruptions or "").split(",") if w],
-        shifted=source_named(shifted, kind, trained=False, groups=wanted)[0] if shifted else None,
+        shifted=Examples(Data(source=other[0]), layout=other[1]) if other else None,
         target=kind,
         store=folder,
         device=device,

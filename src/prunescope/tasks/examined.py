@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_map
 
 from prunescope.base.blame import blaming
 from prunescope.base.code import value_digest
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import UsageError, UserCodeError
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree, leaves_of
 from prunescope.tasks.functional import close, fill, places_of
@@ -183,8 +183,13 @@ class Passes:
         """The outputs. Raises UserCodeError, with the user's line."""
         layout = self.model.network.layout
         shape = list(x.shape) if layout is None else layout.described
-        with blaming(f"{self._name} on inputs {shape}", always=True):
-            return self.model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
+        try:
+            with blaming(f"{self._name} on inputs {shape}", always=True):
+                return self.model.apply(self._weights.params, self._weights.buffers, x, train=train)[0]
+        except UserCodeError as problem:
+            if layout is None or "Long" not in str(problem):
+                raise
+            raise UserCodeError(f"{problem}; whole numbers are given as tokens: make features x.float()") from None
 
 
 def check_numbers(name: str, weights: Weights) -> None:
@@ -259,6 +264,12 @@ def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) ->
         raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
 
 
+def unlike(x: Tensor) -> Tensor:
+    """Of examples [N, ...] the two with the fewest and the most different numbers: the longest is padded least."""
+    numbers = torch.tensor([len(row.unique()) for row in x], device=x.device)
+    return x[torch.stack([numbers.argmin(), numbers.argmax()])]
+
+
 def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     """Raises UsageError where examples influence each other in evaluation mode, or outputs are drawn."""
     given = x.clone()
@@ -284,5 +295,6 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     if not nearly(alone, outputs):
         raise UsageError(
             f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
-            "than each by itself, so no loss of an example would mean anything; use running statistics there"
+            "than each by itself, so no loss of an example would mean anything; use running statistics there, and mask "
+            "what is padded"
         )

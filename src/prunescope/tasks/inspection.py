@@ -20,7 +20,11 @@ from prunescope.tasks.examined import some
 from prunescope.tasks.examined_losses import LOSSES, loss_name
 from prunescope.tasks.functional import without_zeros
 from prunescope.tasks.prunable import Tensors
+from prunescope.tasks.targets import Sequence
 from prunescope.tasks.task import Problem
+
+SEQUENCE = 3
+"""Most dimensions of examples that may be padded: tokens [N, T] or vectors [N, T, D]."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Inspection:
     masked: number of entries that are removed before the first step, by name of the tensor.
     unused: names of the trainable parameters that no gradient reaches.
     seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
+    copied: whether labels are the tokens themselves.
     tested: whether the test examples are others than the training examples.
     """
 
@@ -48,6 +53,7 @@ class Inspection:
     masked: Mapping[str, int]
     unused: tuple[str, ...]
     seeded: bool
+    copied: bool = False
     tested: bool = True
 
     @property
@@ -58,6 +64,7 @@ class Inspection:
         unusual += [f"{some(self.evaluating)} in evaluation mode during training"] if self.evaluating else []
         unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
+        unusual += ["y is x itself: whoever predicts the next token shifts y"] if self.copied else []
         unusual += [] if self.tested else ["the test examples are the training examples, so no number is of new ones"]
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
@@ -65,7 +72,7 @@ class Inspection:
     def is_usual(self) -> bool:
         """Whether all trains from weights by seed and is tested, and every matrix is prunable and none pruned yet."""
         others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
-        return self.seeded and self.tested and not any(others)
+        return self.seeded and self.tested and not (self.copied or any(others))
 
     @property
     def _masked(self) -> str:
@@ -112,6 +119,9 @@ def inspect_problem(problem: Problem) -> Inspection:
         rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
         x, y = train.batch(rows.to(y.device))
         examined_losses.check_single(problem, apply(x, train=False), y)
+        if x.ndim <= SEQUENCE:
+            pair = examined.unlike(x)
+            examined.check_alone(name, apply, pair, apply(pair, train=False))
         for split in (train, problem.test):
             if len(tokens := examined.largest_tokens(problem, split)):
                 apply(tokens, train=False)
@@ -128,6 +138,7 @@ def inspect_problem(problem: Problem) -> Inspection:
         masked,
         _unused(problem, weights, x, y),
         model.network.given is not None or not equal(weights.params, model.fresh(1).params),
+        _copied(problem, x, y),
     )
 
 
@@ -139,6 +150,15 @@ def check_trains(problem: Problem, inspection: Inspection) -> None:
             f"no gradient of loss {loss_name(problem)} reaches any parameter of {inspection.network}; the outputs or "
             "the loss were made without a graph: look for detach(), .data, .item(), numpy, argmax or torch.no_grad()"
         )
+
+
+def _copied(problem: Problem, x: Tensor, y: Tensor) -> bool:
+    """Whether the labels of tokens that count are those tokens."""
+    layout, target = problem.model.network.layout, problem.target
+    if layout is None or not isinstance(target, Sequence):
+        return False
+    parts = [part for part in layout.unpacked(x).values() if part.shape == y.shape]
+    return any(bool((part == y)[y != target.ignored].all()) for part in parts)
 
 
 def _unused(problem: Problem, weights: Weights, x: Tensor, y: Tensor) -> tuple[str, ...]:

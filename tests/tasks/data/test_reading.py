@@ -340,6 +340,8 @@ def test_columns_of_a_table_have_the_same_order_in_the_test_set():
         own((train, Y), (Table(*"acbd"), Y))
     with pytest.raises(UsageError, match=r"train is a table of a, b, c, d; give \(x, y\): its columns of numbers"):
         own(train, train)
+    arrow = pa.table(dict(zip("abcd", X.T.numpy(), strict=True)))
+    assert own((arrow, Y), (arrow.slice(2), Y[2:])).source.test == 10
 
 
 TOKENS = torch.randint(0, 50, (12, 5), generator=torch.Generator().manual_seed(1))
@@ -381,5 +383,7 @@ def test_whole_numbers_are_exact_or_refused():
 def test_training_and_test_examples_have_the_same_parts():
     with pytest.raises(UsageError, match=r"0: int \[5\] and test examples one floating tensor; they must be alike"):
         own((TOKENS, Y), (X, Y))
+    one, two = ({"a": X, "b": 2 * X}, Y), ({"b": 2 * X, "a": X}, Y)
+    assert own(one, two) == own(one, one)
     with pytest.raises(UsageError, match="they must be alike"):
         own(({"ids": TOKENS}, Y), ({"ids": TOKENS[:, :4]}, Y))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 import torch
@@ -93,6 +94,16 @@ def test_whole_numbers_in_columns_are_numbers_and_targets_are_obeyed(place):
     arrays = source.load()
     assert layout is None and arrays.train_x.take(torch.tensor([1])).tolist() == [[6.0, pytest.approx(X[1, 0])]]
     np.testing.assert_allclose(arrays.test_y, X[6:, 1], rtol=1e-6)
+
+
+def test_classes_have_the_order_that_pandas_gave_them(place):
+    texts = pd.Categorical(np.array(["b", "a"])[Y], ["c", "b", "a"])
+    given = pd.DataFrame({"a": X[:, 0], "split": SPLIT, "label": texts})
+    for label, names in ((given["label"], ("c", "b", "a")), (given["label"].astype(str), ("a", "b"))):
+        given.assign(label=label).to_parquet(place / "my.parquet")
+        source, _ = file_source(str(place / "my.parquet"), Classes())
+        assert source.class_names == names
+        assert source.load().train_y.tolist() == [names.index("ba"[y]) for y in Y[:6]]
 
 
 def test_files_that_do_not_fit_say_so(place):

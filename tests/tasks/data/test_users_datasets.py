@@ -114,6 +114,18 @@ def test_what_is_drawn_seldom_is_found_because_generators_move(data):
         own(data, (X, Y))
 
 
+def padded(pairs):
+    return torch.nn.utils.rnn.pad_sequence([x for x, _ in pairs], True), torch.tensor([y for _, y in pairs])
+
+
+def test_what_a_loader_pads_in_each_batch_has_one_length():
+    rows = [(torch.arange(1, 2 + place % 5), int(y)) for place, y in enumerate(Y)]
+    loader, whole = DataLoader(rows, batch_size=2, collate_fn=padded), padded(rows)
+    assert own(loader, whole).source == own(whole, whole).source
+    with pytest.raises(UsageError, match="train: collate_fn: RuntimeError: stack expects each tensor to be equal size"):
+        own(DataLoader(rows, batch_size=2), whole)
+
+
 def centred(pairs):
     x, y = default_collate(pairs)
     return x - x.mean(0), y
@@ -136,11 +148,17 @@ def test_examples_that_are_drawn_at_random_are_refused_because_they_are_read_onc
 
 
 @pytest.mark.parametrize(
-    "more", [{"sampler": SubsetRandomSampler([7, 1, 5])}, {"batch_sampler": [[5, 1], [7]]}], ids=["sampler", "batches"]
+    ("more", "taken"),
+    [
+        ({"sampler": SubsetRandomSampler([7, 1, 5])}, [1, 5, 7]),
+        ({"sampler": [7, 1, 5]}, [7, 1, 5]),
+        ({"batch_sampler": [[5, 1], [7]]}, [5, 1, 7]),
+    ],
+    ids=["drawn", "in order", "batches"],
 )
-def test_of_a_loader_with_a_sampler_only_the_examples_that_it_takes_are_read(more):
+def test_of_a_loader_with_a_sampler_the_examples_that_it_takes_are_read_in_its_order_if_it_has_one(more, taken):
     arrays = own((X, Y), DataLoader(Pairs(broken=2), **more)).source.load()
-    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[[1, 5, 7]]) and arrays.test_y.tolist() == [1, 2, 1]
+    assert torch.equal(arrays.test_x.take(torch.arange(3)), X[taken]) and arrays.test_y.tolist() == Y[taken].tolist()
 
 
 @pytest.mark.parametrize("sampler", [WeightedRandomSampler([1.0] * 12, 12), RandomSampler(X, num_samples=5)])

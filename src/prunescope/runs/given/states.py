@@ -82,6 +82,8 @@ class Examples:
             return None
         if test is None:
             raise UsageError("there are training examples and no test examples; give test=(x, y)")
+        if isinstance(test, Examples):
+            return cls(test.data, target, test.layout)
         if isinstance(test, Source):
             return cls(Data(source=test), target, layout)
         source, layout, target = own(train, test, target=target, classes=classes, class_names=class_names)

@@ -126,9 +126,10 @@ def _drawn(what: str, name: str) -> UsageError:
 
 
 def _of_loader(loader: Any, name: str) -> Pair:
-    """The examples of a loader's Dataset that its sampler takes, in their own order, put together by its collate_fn.
+    """The examples of a loader's Dataset that its sampler takes, put together by its collate_fn.
 
-    A stream is read here and not by the loader's workers, each of which may yield all of it.
+    They are put together as one batch, so that what is padded has one length. A stream is read here and not by the
+    loader's workers, each of which may yield all of it.
     """
     data, size = loader.dataset, getattr(loader, "batch_size", None) or 64
     indexed = _is_indexed(data)
@@ -136,24 +137,26 @@ def _of_loader(loader: Any, name: str) -> Pair:
     if loader.batch_sampler is None:
         made = [loader.collate_fn(row) for row in rows]
         return together(made, name, batched=bool(made) and not indexed and np.ndim(split(made[0], name, 0)[1]) > 0)
+    conversion.same_length({"x": rows}, name=name)
     before, starts = _generators(), range(0, len(rows), size)
-    batches = (loader.collate_fn(rows[start : start + size]) for start in starts)
-    made = list(_watched(batches, len(starts), name))
-    for start in starts[:1] if _generators() == before else starts:
-        if not _equal(made[start // size], loader.collate_fn(rows[start : start + size])):
-            raise _drawn(f"batch {start // size} of its collate_fn", name)
+    with blaming(f"{name}: collate_fn", always=True):
+        made = loader.collate_fn(rows)
+        for start in starts[:1] if _generators() == before else starts:
+            batch = rows[start : start + size]
+            if not _equal(loader.collate_fn(batch), loader.collate_fn(batch)):
+                raise _drawn("a batch of its collate_fn", name)
     _check_alone(loader.collate_fn, rows[: min(size, LOOKS)], made, name)
-    return together(made, name, batched=True)
+    return together([made], name, batched=True)
 
 
-def _check_alone(collate: Callable[[list[Any]], Any], rows: list[Any], made: list[Any], name: str) -> None:
-    """Raises UsageError where an example of the first batch is another one by itself, or stands at another place."""
+def _check_alone(collate: Callable[[list[Any]], Any], rows: list[Any], made: Any, name: str) -> None:
+    """Raises UsageError where an example of a batch is another one by itself, or stands at another place."""
     for place, row in enumerate(rows):
         try:
             alone = collate([row])
         except Exception:  # some take no single example
             return
-        if not _has(made[0], alone, place):
+        if not _has(made, alone, place):
             raise UsageError(
                 f"{name}: what collate_fn makes of example {place} depends on the others of its batch, in values or in "
                 "order, so no loss of an example would mean anything; let it put examples together as they are"
@@ -174,9 +177,13 @@ def _has(batch: Any, alone: Any, place: int) -> bool:
 
 
 def _taken(loader: Any, name: str) -> list[int]:
-    """Places of the examples that a loader's sampler takes. Raises UsageError for one that takes some more often."""
+    """Places of the examples that a loader's sampler takes, in its order where it has one, else in that of the Dataset.
+
+    Raises UsageError for a sampler that takes some examples more often, or others each time.
+    """
     own = loader.batch_sampler
     sampler = loader.sampler if own is None else getattr(own, "sampler", own)
+    before = _generators()
     first, second = (
         [place for some in sampler for place in (some if isinstance(some, tuple | list) else [some])] for _ in range(2)
     )
@@ -187,7 +194,7 @@ def _taken(loader: Any, name: str) -> list[int]:
             "and they are read only once here; give the Dataset itself, and sampler=ps.Balanced() or "
             "ps.Weighted(...) to the recipe"
         )
-    return places
+    return list(map(int, first)) if first == second and _generators() == before else places
 
 
 def _watched(rows: Iterable[Any], total: int | None, name: str) -> Iterable[Any]:

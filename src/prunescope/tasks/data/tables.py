@@ -106,13 +106,16 @@ def _parquet(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, An
     from pyarrow import types  # here, because most commands read no tables
 
     table = _table(path)
-    names = table.column_names
+    names, orders = table.column_names, _orders(table)
     label = next((name for name in LABELS if name in names), None)
     if len(set(names)) != len(names) or label is None or (trained and SPLIT not in names):
         raise UsageError(
             f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
             "train or test in each row, and no name twice"
         )
+    for place, field in enumerate(table.schema):
+        if types.is_dictionary(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
     words = [name for name in names if types.is_string(table[name].type) or types.is_large_string(table[name].type)]
     lacking = [name for name in names if table[name].null_count]
     if used := [name for name in lacking if name in (label, SPLIT, *wanted) or name not in words]:
@@ -126,30 +129,39 @@ def _parquet(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, An
     others = [name for name in names if name not in (label, SPLIT, *lacking)]
     texts = [name for name in others if name in words or name in wanted]
     columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
-    x = _examples(path, [columns[name] for name in others if name not in texts])
+    numbers = [name for name in others if name not in texts]
+    x = _examples(path, [columns[name] for name in numbers])
     rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
     if not trained and not len(rows["train"]):
         del rows["train"]
     groups = {name: {part: columns[name][row] for part, row in rows.items()} for name in texts}
-    return {"train": None, "groups": groups} | {part: (x[row], columns[label][row]) for part, row in rows.items()}
+    facts = {"groups": groups, "columns": numbers, "class_names": orders.get(label)}
+    return {"train": None} | facts | {part: (x[row], columns[label][row]) for part, row in rows.items()}
 
 
 def _table(path: Path) -> Any:
-    """The table of a file, categorical columns as their values. Raises DataError for a file that is damaged."""
-    from pyarrow import parquet, types
+    """The table of a file. Raises DataError for a file that is damaged."""
+    from pyarrow import parquet
 
     try:
         file = parquet.ParquetFile(path)
         conversion.require_memory(16 * file.metadata.num_rows * file.metadata.num_columns, name=str(path))
-        table = file.read()
+        return file.read()
     except UsageError:
         raise
     except Exception as problem:  # what pyarrow raises for a damaged file differs by damage
         raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
-    for place, field in enumerate(table.schema):
-        if types.is_dictionary(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
-    return table
+
+
+def _orders(table: Any) -> dict[str, list[str]]:
+    """The categories of texts that pandas gave an order, by column; in other tables they have that of the rows."""
+    from pyarrow import types
+
+    described = (table.schema.pandas_metadata or {}).get("columns", ())
+    names = [row["name"] for row in described if row.get("pandas_type") == "categorical"]
+    held = {name: table[name] for name in names if types.is_dictionary(table[name].type) and table.num_rows}
+    orders = {name: column.unify_dictionaries().chunk(0).dictionary.to_pylist() for name, column in held.items()}
+    return {name: order for name, order in orders.items() if all(isinstance(one, str) for one in order)}
 
 
 def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:

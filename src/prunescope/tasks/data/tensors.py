@@ -76,6 +76,7 @@ def own(
     class_names: Names | None = None,
     groups: Mapping[str, Any] | None = None,
     weights: Any = None,
+    columns: Sequence[str] = (),
 ) -> Own:
     """A source of the user's examples, which are written once to the data folder.
 
@@ -91,6 +92,7 @@ def own(
         class_names: names of the classes; a mapping also maps the labels that it has, in its order, to 0, 1, ...
         groups: see `groupings`.
         weights: of the training examples, [N], not negative; see `Weighted`.
+        columns: what the columns of x are called; by default as its table calls them.
 
     Raises: UsageError if anything does not fit; nothing is written then.
     """
@@ -98,7 +100,8 @@ def own(
     require_target(target)
     given = {"train": train, "test": test} if train is not None else {"test": test}
     pairs = {name: pair(data, name=name) for name, data in given.items()}
-    _check_columns(next(iter(pairs.values())).x, pairs["test"].x)
+    pairs["test"] = _aligned(pairs["test"], next(iter(pairs.values())).x)
+    columns = list(columns) or _columns(pairs["test"].x)
     for name, held in pairs.items():
         _check_index(held, name)
     _check_order(pairs, class_names)
@@ -109,32 +112,56 @@ def own(
     labels.setdefault("train", labels["test"])
     examples.setdefault("train", examples["test"])
     (train_x, layout), (test_x, other) = examples["train"], examples["test"]
-    if layout != other:
-        kinds = ["one floating tensor" if part is None else part.described for part in (layout, other)]
-        raise UsageError(f"training examples are {kinds[0]} and test examples {kinds[1]}; they must be alike")
+    require_alike(layout, other, "training", "test")
     if train_x.shape[1:] != test_x.shape[1:]:
         raise UsageError(
             f"training examples have shape {tuple(train_x.shape[1:])} and test examples "
             f"{tuple(test_x.shape[1:])}; they must have one shape"
         )
-    columns = groupings(groups or {}, len(train_x), len(test_x))
+    named = groupings(groups or {}, len(train_x), len(test_x))
     if weights is not None:
         target, labels = _weighted(target, labels, weights)
     content = Content(train_x, labels["train"], test_x, labels["test"])
-    facts = {"groups": columns} if columns else {}
-    summary = library.keep(content, facts | ({"class_names": _list(names)} if names else {}))
+    facts = {"groups": named, "class_names": _list(names), "columns": columns}
+    summary = library.keep(content, {key: value for key, value in facts.items() if value})
     return Own(Tensors(classes=count, **summary), layout, target)
 
 
-def _check_columns(train: Any, test: Any) -> None:
-    """Raises UsageError if the columns of two tables are not the same ones in one order: networks see no names."""
-    first, second = (list(getattr(x, "columns", ())) for x in (train, test))
-    if first and second and first != second:
-        odd = next((pair for pair in zip(first, second, strict=False) if pair[0] != pair[1]), (len(first), len(second)))
+def require_alike(layout: Layout | None, other: Layout | None, first: str, second: str) -> None:
+    """Raises UsageError if examples have other parts than others, or in another order."""
+    if layout != other:
+        kinds = ["one floating tensor" if part is None else part.described for part in (layout, other)]
         raise UsageError(
-            f"train x and test x have other columns, or in another order ({odd[0]} and {odd[1]}); give "
-            "test[train.columns]"
+            f"{first} examples are {kinds[0]} and {second} examples {kinds[1]}; they must be alike, in one order"
         )
+
+
+def require_columns(columns: Sequence[str], others: Sequence[str], first: str, second: str) -> None:
+    """Raises UsageError if the columns of two tables are not the same ones in one order: networks see no names."""
+    if columns and others and list(columns) != list(others):
+        sizes = len(columns), len(others)
+        odd = next((pair for pair in zip(columns, others, strict=False) if pair[0] != pair[1]), sizes)
+        raise UsageError(
+            f"{first} x and {second} x have other columns, or in another order ({odd[0]} and {odd[1]}); give "
+            f"{second}[{first}.columns]"
+        )
+
+
+def columns_of(source: Source) -> list[str]:
+    """What the columns of a source of the user's own are called; empty where they have no names."""
+    return list(library.known(source.digest).get("columns", ()))
+
+
+def _columns(x: Any) -> list[str]:
+    found = getattr(x, "column_names", None) or getattr(x, "columns", ())
+    return list(map(str, found if isinstance(found, Iterable) else ()))
+
+
+def _aligned(held: Pair, like: Any) -> Pair:
+    """The pair with its parts in the order of others. Raises UsageError for columns in another order."""
+    require_columns(_columns(like), _columns(held.x), "train", "test")
+    same = isinstance(like, Mapping) and isinstance(held.x, Mapping) and like.keys() == held.x.keys()
+    return held._replace(x={key: held.x[key] for key in like}) if same else held
 
 
 def _check_index(held: Pair, name: str) -> None:
