@@ -30,7 +30,6 @@ test-all: lint types layers
 	$(BIN)/pytest -n 2
 
 docs: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'  # which knows --group
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --group docs
 	$(BIN)/python tools/atlas.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
@@ -51,6 +50,8 @@ bench: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "prunescope needs Python 3.11 or newer; set PYTHON=/path/to/python3.11 (found $$($(PYTHON) --version 2>&1))"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
+	@# A pip that knows --group, and needs a quarter less time.
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --upgrade 'pip>=25.1'
 	@# What is imported is compiled then; compiling everything takes a minute.
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'

@@ -76,9 +76,11 @@ def test_a_file_and_a_network_at_once_are_refused(command, tmp_path):
 
 def test_a_file_without_a_recipe_is_refused(command, tmp_path):
     (tmp_path / "no_recipe_here.py").write_text("x = 1\n")
+    (tmp_path / "data.npz").touch()
     for name, message in (
         ("no_recipe_here.py", "has no Recipe called `recipe`"),
-        ("nowhere.py", "nowhere.py is no file of Python that is here"),
+        ("nowhere.py", "there is no file nowhere.py"),
+        ("data.npz", "data.npz is no file of Python"),
     ):
         result = command("explain", name)
         assert result.exit_code == 2

@@ -244,7 +244,8 @@ def module_of(file: str) -> ModuleType:
     """
     path = Path(file)
     if path.suffix != ".py" or not path.is_file():
-        raise UsageError(f"{path} is no file of Python that is here; give a file.py, such as my_study.py")
+        problem = f"{path} is no file of Python" if path.is_file() else f"there is no file {path}"
+        raise UsageError(f"{problem}; give a file.py")
     folder = str(path.resolve().parent)
     if folder not in sys.path:
         sys.path.insert(0, folder)  # as Python does for a script; spawned workers inherit it
