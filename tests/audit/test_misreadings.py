@@ -9,6 +9,7 @@ import torch
 from small import data, net
 from torch import nn
 from torch.nn.utils import prune
+from torch.utils.data import DataLoader, TensorDataset
 
 import prunescope as ps
 from prunescope.audit.door import audit
@@ -123,6 +124,10 @@ def test_one_example_is_too_few_whatever_the_networks_normalize_by(tmp_path):
         audit(*nets, test=(x[:1], y[:1]), store=tmp_path)
 
 
+class Called(TensorDataset):
+    classes = ("car", "van", "bus")
+
+
 def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):
     (x, y), names = data(3), np.array(["cat", "dog", "fox"])
     options, some = {"store": tmp_path}, y > 0
@@ -139,6 +144,11 @@ def test_labels_that_are_texts_do_not_say_which_output_is_theirs(tmp_path):
     other = tensors(None, (x[some], names[y[some]]))
     with pytest.raises(UsageError, match="shifted examples are of the classes dog, fox, and the others of cat, dog"):
         audit(net(0), net(1), test=(x, names[y]), shifted=other, **options)
+    strangers = Called(x, y)  # as torchvision says it
+    with pytest.raises(UsageError, match="shifted examples are of the classes car, van, bus, and the others of cat"):
+        audit(net(0), net(1), test=(x, names[y]), shifted=DataLoader(strangers, batch_size=8), **options)
+    renamed = audit(net(0), net(1), test=strangers, shifted=strangers, class_names=list(names), **options)
+    assert renamed.table("shifted")
 
 
 def test_an_error_names_the_network_by_the_name_it_was_given(tmp_path):

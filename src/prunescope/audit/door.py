@@ -37,6 +37,7 @@ from prunescope.runs.store.store import Store
 from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.reading import called
 from prunescope.tasks.data.source import are_images
 from prunescope.tasks.data.tensors import Names, columns_of, require_alike, require_columns
 from prunescope.tasks.network import Network, Prunable
@@ -154,7 +155,7 @@ def audit(
         delta=delta,
         split=split,
         why=why,
-        conditions={**conditions, **_shifted(other, task)},
+        conditions={**conditions, **_shifted(other, task, () if class_names else called(shifted))},
         notes=(
             *found.notes,
             *_order(data.source.class_names, class_names),
@@ -220,16 +221,19 @@ def _normalizes(network: Network) -> bool:
     return any(name.rpartition(".")[2] in STATISTICS for name, _ in network.bare().named_buffers())
 
 
-def _shifted(other: Examples | None, task: Task) -> dict[str, Condition]:
+def _shifted(other: Examples | None, task: Task, said: Sequence[str]) -> dict[str, Condition]:
     """The second data set as a condition. Raises UsageError for other classes, parts of an example, or columns."""
     if other is None:
         return {}
     source, names = task.data.source, task.data.source.class_names
     require_alike(task.network.layout, other.layout, "test", "shifted")
     require_columns(columns_of(source), columns_of(other.data.source), "test", "shifted")
-    if names and other.data.source.class_names not in ((), names):
+    known = other.data.source.class_names
+    if said and set(said).isdisjoint(names):
+        known = tuple(said)  # and not what the classes of the others are called, by which they were read
+    if names and known not in ((), names):
         raise UsageError(
-            f"the shifted examples are of the classes {', '.join(other.data.source.class_names[:12])}, and the others "
+            f"the shifted examples are of the classes {', '.join(known[:12])}, and the others "
             f"of {', '.join(names[:12])}; name them alike, by class_names"
         )
     return {"shifted": OtherData(source=other.data.source)}

@@ -14,6 +14,7 @@ import torch
 from tests.tasks.data.examples import Pairs, X, Y
 from torch.utils.data import (
     BatchSampler,
+    ConcatDataset,
     DataLoader,
     Dataset,
     IterableDataset,
@@ -175,6 +176,9 @@ def test_a_label_means_one_class_in_both_sets():
     own(Folders("cat", "dog", "eel"), Folders("cat", "dog", "eel", "fox"), class_names=["Katze", "Hund", "Aal"])
     with pytest.raises(UsageError, match="label 1 is 'dog' in train and 'eel' in test; give both the same classes"):
         own(DataLoader(Folders("cat", "dog", "eel")), Subset(Folders("cat", "eel"), range(12)))
+    both = ConcatDataset([Folders("cat", "dog", "eel"), Subset(Folders("cat", "eel", "dog"), range(12))])
+    with pytest.raises(UsageError, match="label 1 is 'dog' and 'eel' in parts of a ConcatDataset"):
+        own(both, (X, Y))
     with pytest.raises(UsageError, match="'cat' is label 0 in train and 2 in class_names; give class_names in the ord"):
         own(HuggingFace(), (X, Y), class_names=["eel", "dog", "cat"])
 

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map
+from torch.utils.data import ConcatDataset
 
 from prunescope.base.blame import blaming, explain
 from prunescope.base.errors import PrunescopeError, UsageError
@@ -55,10 +56,31 @@ def pair(data: Any, *, name: str) -> Pair:
             held = together(_all(data, name), name)
         else:
             raise UsageError(f"{name} is a {type(data).__name__}; give (x, y), a torch Dataset or a DataLoader")
-        while hasattr(data, "dataset") and not (hasattr(data, "features") or hasattr(data, "classes")):
-            data = data.dataset
-        names = _names(data)
-        return held._replace(class_names=names, order=names or _texts(getattr(data, "classes", None)))
+        return held._replace(class_names=_names(_inside(data)), order=called(data))
+
+
+def called(data: Any) -> tuple[str, ...]:
+    """What a data set, or a pair (x, y) of Hugging Face, calls the labels 0, 1, ...; empty where it does not say.
+
+    Raises UsageError for a ConcatDataset of parts that call them otherwise.
+    """
+    data = data[1] if isinstance(data, tuple | list) and len(data) == 2 else _inside(data)
+    parts = data.datasets if isinstance(data, ConcatDataset) else ()
+    orders = [called(part) for part in parts]
+    for label, names in enumerate(zip(*filter(None, orders), strict=False)):
+        if len(set(names)) > 1:
+            raise UsageError(
+                f"label {label} is {' and '.join(map(repr, dict.fromkeys(names)))} in parts of a ConcatDataset; give "
+                "all of them the same classes in the same order"
+            )
+    return _names(data) or _texts(getattr(data, "classes", None)) or max(orders, key=len, default=())
+
+
+def _inside(data: Any) -> Any:
+    """The data set that loaders and subsets are of."""
+    while hasattr(data, "dataset") and not (hasattr(data, "features") or hasattr(data, "classes")):
+        data = data.dataset
+    return data
 
 
 def _is_indexed(data: Any) -> bool:
