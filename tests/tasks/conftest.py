@@ -1,4 +1,4 @@
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for `odd_networks` and `odd_losses`
+sys.path.insert(0, str(Path(__file__).parent))  # for `odd_networks` and its like

@@ -20,12 +20,6 @@ from prunescope.tasks.data.synthetic import synthetic
 from prunescope.tasks.data.tensors import Tensors, own
 
 
-@pytest.fixture(autouse=True)
-def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("PRUNESCOPE_DATA", str(tmp_path))
-    return tmp_path
-
-
 def test_digits_have_the_published_counts_of_each_class() -> None:
     arrays = digits().load()
     everything = torch.cat([arrays.train_y, arrays.test_y])
