@@ -29,6 +29,28 @@ def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_question
     assert doubt.startswith("later: its weights are close to the dense network's (cosine 0.9")
 
 
+def test_examples_that_are_there_twice_are_said_at_the_head_where_they_are_many(tmp_path):
+    (x, y), many, few = data(3), data(4, 24), data(5, 400)
+    five = x.repeat(5, 1), y.repeat(5)
+
+    def said(test, train=None, **options):
+        report = audit(net(0), baked(net(1)), test=test, train=train, store=tmp_path / "store", **options)
+        return report.sentence, " ".join(report.study.notes)
+
+    head, _ = said(five)
+    assert head.startswith("Careful: 240 of 300 test examples (80 %) repeat an earlier one") and "2.24 times" in head
+    head, _ = said((x, y), many, shifted=five)
+    assert "240 of 300 shifted examples" in head and "training" not in head
+    head, _ = said((torch.cat([x, many[0]]), torch.cat([y, many[1]])), many)
+    assert (
+        head.startswith("Careful: 24 of 84 test examples (28.6 %) are also training examples") and "times" not in head
+    )
+    head, notes = said((torch.cat([few[0], many[0][:1]]), torch.cat([few[1], many[1][:1]])), many)
+    assert "1 of 401 test examples (0.249 %) are also training" in notes and "Careful" not in head
+    head, notes = said((x, y), (many[0].repeat(2, 1), many[1].repeat(2)), split="train")
+    assert "24 of 48 training examples (50 %) repeat" in head and "test examples" not in head + notes
+
+
 def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
     report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path / "store")
     questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]

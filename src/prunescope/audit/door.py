@@ -38,7 +38,8 @@ from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.reading import called
-from prunescope.tasks.data.source import are_images
+from prunescope.tasks.data.repeats import copied, leaked
+from prunescope.tasks.data.source import Source, are_images
 from prunescope.tasks.data.tensors import Names, columns_of, require_alike, require_columns
 from prunescope.tasks.network import Network, Prunable
 from prunescope.tasks.recalibration import STATISTICS
@@ -51,6 +52,8 @@ A file my_recipe.py may say, after `import prunescope as ps`:
   task = ps.Task.from_module(Net, train=(x, y), test=(test_x, test_y))
   recipe = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=128, length="40ep")"""
 SHARED = "the recipe goes on from a state, which whatever it trains would share; give that of a fresh start"
+MUCH = 0.01
+"""Share of examples that are there twice, from which it is said at the head of the report; proposed."""
 NO_TRAINING_DATA = (
     "No training examples were given: statistics of normalization are estimated anew, for the barrier, from the inputs "
     "of the test examples, without their labels."
@@ -146,6 +149,7 @@ def audit(
     data = task.data
     _check_task(task, corruptions if conditions else None)
     other = read(shifted, class_names=class_names or data.source.class_names or None)
+    much, few = _repeated(data.source, split, lacks_training, other)
     counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     plan = Audit(
         before,
@@ -159,9 +163,11 @@ def audit(
         notes=(
             *found.notes,
             *_order(data.source.class_names, class_names),
+            *(f"{says}." for says in few),
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
+            *much,
             *doubts(before, known["pruned"], known["twins"], known["controls"]),
             *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
         ),
@@ -214,6 +220,16 @@ def _order(names: Sequence[str], given: Names | None) -> list[str]:
         f"Outputs 0, 1, ... are taken for {shown}: the order of the data, of the labels as texts, or of the names "
         "that these examples were given last. If the networks have another order, give class_names."
     ]
+
+
+def _repeated(source: Source, split: str, lacks_training: bool, other: Examples | None) -> tuple[list[str], list[str]]:
+    """What is said of examples that are there twice: at the head of the report for many, in its notes for few."""
+    arrays = source.load()
+    found = [leaked(arrays)] if split == "test" and not lacks_training else []
+    found += [copied(arrays.test_x, "test") if split == "test" else copied(arrays.train_x, "training")]
+    found += [copied(other.data.source.load().test_x, "shifted")] if other else []
+    much, few = ([one.says for one in found if one.says and (one.share >= MUCH) is many] for many in (True, False))
+    return much, few
 
 
 def _normalizes(network: Network) -> bool:

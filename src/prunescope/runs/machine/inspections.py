@@ -20,6 +20,8 @@ from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
+from prunescope.tasks.data.repeats import leaked
+from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
@@ -28,6 +30,9 @@ from prunescope.training.last_batch import check_last_batch
 
 _INSPECTED: LRU[Inspection] = LRU(256)
 """What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
+_LEAKED: LRU[str] = LRU(256)
+"""Which test examples of a source are training examples, as of `leaked`."""
+SAME = "the test examples are the training examples, so no number is of new ones"
 
 
 def inspect(recipe: Recipe) -> Inspection:
@@ -36,8 +41,9 @@ def inspect(recipe: Recipe) -> Inspection:
     Raises UsageError for what cannot be used as it is, with the fix.
     """
     check_codes([recipe])
-    problem = recipe.task.load(recipe.seeds, recipe.task.data.source.load())
-    inspection = _inspect(recipe, problem)
+    arrays = recipe.task.data.source.load()
+    problem = recipe.task.load(recipe.seeds, arrays)
+    inspection = _inspect(recipe, problem, arrays)
     _check_prunable(recipe, inspection)
     _check_events(recipe)
     _check_rates(recipe)
@@ -100,7 +106,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     """Compares the network with what the store knows of it only where two examples show no fault."""
     arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
-    inspection = _inspect(recipe, problem)
+    inspection = _inspect(recipe, problem, arrays)
     check_code(loader.store, recipe, problem)
     path = facts_key(recipe)
     facts = loader.store.read_json(path) or {}
@@ -109,7 +115,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     return inspection
 
 
-def _inspect(run: Run, problem: Problem) -> Inspection:
+def _inspect(run: Run, problem: Problem, arrays: Arrays) -> Inspection:
     inspection = inspect_problem(problem)
     try:
         check_codes([run])
@@ -120,7 +126,9 @@ def _inspect(run: Run, problem: Problem) -> Inspection:
             "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
-        inspection = replace(inspection, tested=not run.task.data.source.lacks_training)
+        source = run.task.data.source
+        shared = _LEAKED.get(source.id, lambda: SAME if source.lacks_training else leaked(arrays).says)
+        inspection = replace(inspection, leaked=shared)
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.
     if isinstance(run, Recipe) and isinstance(run.examples, Everything):
