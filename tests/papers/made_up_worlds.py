@@ -21,7 +21,7 @@ from prunescope.studies.load import find
 from prunescope.tasks.model import resolve
 
 SPECIMENS = Path(__file__).with_name("specimens.json")
-DOWNLOADED = ("jin2022/lenet-preview", "jin2022/resnet20-preview")
+DOWNLOADED = ("jin2022/lenet-preview",)
 """Studies of data sets that the package does not bring."""
 MANY = 64
 """Arrays of more numbers are kept as their length and range."""

@@ -50,7 +50,6 @@ from prunescope.training.schedules import TorchSchedule
 SMALL = SCALES["smoke"].replace(epochs=1, share=0.4)
 OTHERS = (
     "jin2022/lenet-preview",
-    "jin2022/resnet20-preview",
     "jin2022/answers",
     "jin2022/influence",
     "jin2022/across",

@@ -159,7 +159,7 @@ OPTIMUM_NOTE = (
     "The optimum of each arm is the level of least mean test error over replicates, selected on the test set itself, "
     "where the paper says 'best validation error'; an arm with more levels has more chances."
 )
-"""For previews, in which no examples are held out."""
+"""Where no examples are held out."""
 
 
 def notes(size: Size) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Studies with settings of their own: ResNet-20's preview on made-up images, and memorization by retraining."""
+"""ResNet-20's column on made-up images, and memorization by retraining."""
 
 import json
 from dataclasses import replace
@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from prunescope.papers.jin2022 import fig6, influence, resnet20_preview
+from prunescope.papers.jin2022 import column, fig6, influence
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.papers.jin2022.quantities import rank_correlation
 from prunescope.papers.jin2022.scales import COLUMNS
@@ -56,27 +56,19 @@ def test_correlations_are_over_examples_that_have_both_numbers():
     assert np.isnan(rank_correlation(x, np.ones(4)))
 
 
-@pytest.fixture
-def resnet(monkeypatch):
+def test_the_column_of_resnet20_runs_and_says_that_its_network_fits_nothing(monkeypatch, tmp_path):
     source = synthetic(classes=10, shape=(3, 32, 32), train=96, test=40)
-    column = replace(COLUMNS["resnet20"], source=lambda: source, batch=48)
-    monkeypatch.setattr(resnet20_preview, "COLUMN", column)
-    monkeypatch.setattr(resnet20_preview, "IMAGES", 96)
-    return resnet20_preview.Settings.model_construct(replicates=2, levels=1, epochs=4, images=96, scale=0.125)
-
-
-def test_the_chain_of_resnet20_runs_and_says_that_it_is_too_short(resnet, tmp_path):
+    monkeypatch.setitem(COLUMNS, "resnet20", replace(COLUMNS["resnet20"], source=lambda: source, batch=48))
+    settings = column.SCALES["smoke"].replace(
+        benchmark="resnet20", network_scale=0.25, share=1.0, levels=1, epochs=4, parts=("fig2", "fig3", "fig4")
+    )
+    study = column.build(settings, "smoke")
     store = Store(tmp_path / "store")
-    study = resnet20_preview.build(resnet, "smoke")
     ensure(study.nodes, store=store, workers=1)
     done = publish(study, store, tmp_path / "report")
-    assert not done.failures and {verdict.paper for verdict in done.verdicts} == {"not judgeable at this scale"}
-    assert any("as many steps as in the paper" in verdict.why for verdict in done.verdicts)
-
-
-def test_laptop_resnet20_is_the_paper_s_network_to_its_highest_improving_sparsity():
-    settings = resnet20_preview.SCALES["laptop"]
-    assert settings.scale == 1 and 1 - 0.8**settings.levels == pytest.approx(0.8322, abs=1e-4)
+    by_paper = {verdict.claim.name: verdict.paper for verdict in done.verdicts}
+    assert not done.failures and by_paper["better-training"] == "not judgeable at this scale"
+    assert "needs at least" in next(v.why for v in done.verdicts if v.claim.name == "better-training")
 
 
 def test_an_optimum_beyond_extended_training_is_not_judgeable(tmp_path):
