@@ -10,8 +10,10 @@ from small import data, net
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
+import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.audit.evidence import cautions, misordered
+from prunescope.audit.study import Audit
 from prunescope.base.errors import UsageError
 from prunescope.measures.answers import Answers
 
@@ -151,3 +153,13 @@ def test_bad_networks_are_not_said_to_have_another_order():
         worse = 0.5 * np.eye(classes) + 0.5 * confused
         for rates in (same, worse):
             assert not list(misordered([of_rates(rates, 200, seed)], [*map(str, range(classes))]))
+
+
+@pytest.mark.parametrize(("count", "among"), [(10_000, 0), (10_001, 5_000)])
+def test_neighbours_of_many_examples_are_looked_for_among_some_and_that_is_said(count, among):
+    task = ps.Task.from_module(lambda: net(0), train=data(0), test=data(1, count))
+    plan = Audit(ps.given(net(0), task), {"pruned": ps.given(baked(net(0)), task)})
+    assert [reading.measure.among for reading in plan.neighbours] == [among]
+    assert any("nearest among 5,000 that were drawn" in note for note in plan.study().notes) is bool(among)
+    twins = Audit(plan.dense, plan.pruned, twins={"twin": ps.given(net(1), task)})
+    assert not twins.neighbours and not any("nearest among" in note for note in twins.study().notes)
