@@ -10,8 +10,10 @@ from small import data, net
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 
+import prunescope as ps
 from prunescope.audit.door import audit
 from prunescope.audit.evidence import cautions, misordered
+from prunescope.audit.study import Audit
 from prunescope.base.errors import UsageError
 from prunescope.measures.answers import Answers
 
@@ -27,6 +29,26 @@ def test_a_twin_that_was_pruned_is_refused_and_one_of_the_same_start_is_question
     report = audit(net(0), net(1), twins={"later": later, "other": net(2)}, **options)
     (doubt,) = [note for note in report.findings.doubts if "cosine" in note]
     assert doubt.startswith("later: its weights are close to the dense network's (cosine 0.9")
+
+
+def test_examples_that_are_there_twice_are_said_at_the_head(tmp_path):
+    (x, y), many = data(3), data(4, 24)
+    five = x.repeat(5, 1), y.repeat(5)
+
+    def said(test, train=None, **options):
+        report = audit(net(0), baked(net(1)), test=test, train=train, store=tmp_path / "store", **options)
+        return report.sentence
+
+    head = said(five)
+    assert head.startswith("Careful: 240 (80 %) of 300 test examples repeat an earlier one") and "2.24 times" in head
+    head = said((x, y), many, shifted=five)
+    assert "240 (80 %) of 300 shifted examples" in head and "training" not in head
+    head = said((torch.cat([x, many[0]]), torch.cat([y, many[1]])), many)
+    assert (
+        head.startswith("Careful: 24 (28.6 %) of 84 test examples are also training examples") and "times" not in head
+    )
+    head = said((x, y), (many[0].repeat(2, 1), many[1].repeat(2)), split="train")
+    assert "24 (50 %) of 48 training examples repeat" in head and "test examples" not in head
 
 
 def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
@@ -129,3 +151,14 @@ def test_bad_networks_are_not_said_to_have_another_order():
         worse = 0.5 * np.eye(classes) + 0.5 * confused
         for rates in (same, worse):
             assert not list(misordered([of_rates(rates, 200, seed)], [*map(str, range(classes))]))
+
+
+@pytest.mark.parametrize(("count", "among"), [(10_000, 0), (10_001, 5_000)])
+def test_neighbours_of_many_examples_are_looked_for_among_some_and_that_is_said(count, among):
+    task = ps.Task.from_module(lambda: net(0), train=data(0), test=data(1, count))
+    plan = Audit(ps.given(net(0), task), {"pruned": ps.given(baked(net(0)), task)})
+    assert [reading.measure.among for reading in plan.neighbours] == [among]
+    captions = {figure.name: figure.caption for figure in plan.study().figures}
+    assert "nearest of 5,000 examples of the other half, or of all where it has fewer" in captions["difficulty"]
+    twinned = Audit(plan.dense, plan.pruned, twins={"twin": ps.given(net(1), task)})
+    assert not twinned.neighbours

@@ -1,5 +1,9 @@
 """The command `prunescope audit`: what it writes, and every mistake as one message."""
 
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +35,26 @@ def test_the_command_writes_a_report_and_says_what_it_did(here):
     assert listed.count("given") == 3 and "Net" in listed
     broken = command("bad.pt", *NET, "--gate", "max-disagreement=0.01", "--out", "bad")
     assert broken.exit_code == 1 and "broken" in broken.stdout
+
+
+def test_a_store_that_can_be_only_read_answers_what_it_has(here, monkeypatch):
+    words = ["half.pt", *NET, "--out", "out"]
+    assert command(*words).exit_code == 0
+    page = (here / "out" / "index.html").read_bytes()
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "link", refuse)  # by which a file gets its name, or by
+    monkeypatch.setattr(Path, "replace", lambda path, to: refuse() if "store" in str(to) else path.rename(to))
+    again = command(*words)
+    assert again.exit_code == 0 and "pinned" not in again.stderr, again.stderr
+    assert (here / "out" / "index.html").read_bytes() == page
+    bound = command(*words, "--gate", "max-loss=100")
+    assert (
+        bound.exit_code == 0 and "not pinned, so that `prunescope runs gc` may remove it: cannot write" in bound.stderr
+    )
+    assert command("twin.pt", *NET).exit_code == 2  # which has to be stored first
 
 
 def test_a_test_set_is_enough(here):

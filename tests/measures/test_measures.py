@@ -190,6 +190,22 @@ def test_neighbours_are_those_of_the_other_half(problem, weights, offset):
         assert nearest == [j for _, j in others[:4]]
 
 
+def test_neighbours_among_some_are_the_nearest_of_those(problem, weights):
+    rows = problem.train.batch(torch.arange(len(problem.train)))[0].flatten(1).double()
+    every, some = (
+        Neighbours(split="train", count=count, among=among).measure(problem, weights)["neighbours"]
+        for count, among in ((80, 0), (12, 9))
+    )
+    assert some.shape == (len(rows), 9)
+    for half in (0, 1):
+        (drawn,) = {tuple(sorted(near)) for near in some[half::2].tolist()}  # for all the same
+        assert len(set(drawn)) == 9 and all((k - half) % 2 for k in drawn)
+        for near, all_of_them in zip(some[half::2].tolist(), every[half::2].tolist(), strict=True):
+            assert near == [k for k in all_of_them if k in drawn]
+    enough = Neighbours(split="train", count=4, among=len(rows)).measure(problem, weights)["neighbours"]
+    assert torch.equal(enough, every[:, :4])
+
+
 def mean(values):
     values = list(values)
     return sum(values) / len(values)

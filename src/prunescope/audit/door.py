@@ -5,7 +5,7 @@ Belongs here: names, examples, twins that are trained first, and passing on. Doe
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, islice
 from numbers import Integral, Real
@@ -38,7 +38,8 @@ from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.reading import called
-from prunescope.tasks.data.source import are_images
+from prunescope.tasks.data.repeats import copied, leaked
+from prunescope.tasks.data.source import Source, are_images
 from prunescope.tasks.data.tensors import Names, columns_of, require_alike, require_columns
 from prunescope.tasks.network import Network, Prunable
 from prunescope.tasks.recalibration import STATISTICS
@@ -146,11 +147,10 @@ def audit(
     data = task.data
     _check_task(task, corruptions if conditions else None)
     other = read(shifted, class_names=class_names or data.source.class_names or None)
-    counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     plan = Audit(
         before,
         **known,
-        groups={name: column(name, values, counts.get(split, 0)) for name, values in (groups or {}).items()},
+        groups={name: column(name, values, data.sizes[split]) for name, values in (groups or {}).items()},
         gate=checked(gate or {}, groups=bool(groups)),
         delta=delta,
         split=split,
@@ -162,6 +162,7 @@ def audit(
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
+            *filter(None, _repeated(data.source, split, lacks_training, other)),
             *doubts(before, known["pruned"], known["twins"], known["controls"]),
             *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
         ),
@@ -214,6 +215,14 @@ def _order(names: Sequence[str], given: Names | None) -> list[str]:
         f"Outputs 0, 1, ... are taken for {shown}: the order of the data, of the labels as texts, or of the names "
         "that these examples were given last. If the networks have another order, give class_names."
     ]
+
+
+def _repeated(source: Source, split: str, lacks_training: bool, other: Examples | None) -> Iterator[str]:
+    """What is said of examples that are there twice."""
+    arrays = source.load()
+    yield leaked(arrays.test_x, arrays.train_x) if split == "test" and not lacks_training else ""
+    yield copied(arrays.test_x, "test") if split == "test" else copied(arrays.train_x, "training")
+    yield copied(other.data.source.load().test_x, "shifted") if other else ""
 
 
 def _normalizes(network: Network) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import answers, cautions, check_seeds
+from prunescope.audit.evidence import AMONG, answers, cautions, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -133,8 +133,10 @@ class Audit:
     @property
     def neighbours(self) -> tuple[Reading, ...]:
         """The nearest examples of each in the other half, which judge difficulty where no other network does."""
-        judged = self.twins or self.judges  # of all pairs of examples the distance is dear
-        return () if judged else (Reading(measure=Neighbours(split=self.split), state=self.dense),)
+        if self.twins or self.judges:
+            return ()
+        many = task_of(self.dense).data.sizes[self.split] > 2 * AMONG  # between all pairs of so many it takes minutes
+        return (Reading(measure=Neighbours(split=self.split, among=AMONG if many else 0), state=self.dense),)
 
     def study(self) -> Study:
         """The audit as a study, which trains nothing."""

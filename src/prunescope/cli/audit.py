@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.text import Text
 
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import StoreError, UsageError
 from prunescope.cli import options
 from prunescope.cli.overrides import gather
 from prunescope.cli.screen import answers, messages
@@ -136,7 +136,10 @@ def audit(
     for note in report.plan.notes:
         messages().print(Text(note), soft_wrap=True)
     name = f"audit-{report.study.settings.id[:8]}"
-    pin(Store(folder), name, report.plan.all_nodes)
+    try:
+        pin(Store(folder), name, report.plan.all_nodes)
+    except StoreError as problem:  # of a store that can be only read, and has all of it
+        messages().print(Text(f"not pinned, so that `prunescope runs gc` may remove it: {problem}"), soft_wrap=True)
     page = report.write(out or options.REPORTS / name, command=shlex.join(["prunescope", *sys.argv[1:]]))
     console = answers()
     console.print(Text(str(report)), soft_wrap=True)

@@ -1,11 +1,15 @@
 """What a network says of every example, and which examples are near each other."""
 
+from typing import ClassVar
+
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from prunescope.base.errors import UsageError
 from prunescope.base.state import Weights
+from prunescope.base.streams import stream
 from prunescope.measures.measure import Measure, SplitName
 from prunescope.tasks.evaluation import logits
 from prunescope.tasks.task import Problem, Split, Task
@@ -57,21 +61,30 @@ class Neighbours(Measure):
 
     neighbours: int64 [N, count], places in the split, nearest first. Halves are even and odd places. Pictures are
         averaged to at most 8 by 8 pixels before. The state only says of which task.
+
+    among: those of so many examples of the other half, drawn once for all, so that the work grows with N and not with
+        its square; 0 for all of it.
     """
 
+    added: ClassVar[frozenset[str]] = frozenset({"among"})
     split: SplitName = "test"
     count: int = 10
+    among: int = Field(default=0, ge=0)
 
     def measure(self, problem: Problem, weights: Weights) -> dict[str, Tensor]:
         """One tensor over the examples of the split, in its order."""
         split = problem.split(self.split)
         x = _features(split)
         places = torch.arange(len(x), device=x.device)
-        found = torch.empty(len(x), min(self.count, len(x) // 2), dtype=torch.int64, device=x.device)
+        size = min(self.among or len(x), len(x) // 2)
+        found = torch.empty(len(x), min(self.count, size), dtype=torch.int64, device=x.device)
         for parity in (0, 1):
             mine, others = places[parity::2], places[1 - parity :: 2]
+            drawn = torch.randperm(len(others), generator=stream(0, "neighbours", str(parity)))[: self.among or None]
+            others = others[drawn.sort().values.to(x.device)]
             there = x[others].double()  # float32 loses distances that are small beside the numbers themselves
             for rows in torch.split(mine, _ROWS):
+                problem.beat()
                 nearest = torch.cdist(x[rows].double(), there).topk(found.shape[1], largest=False).indices
                 found[rows] = others[nearest]
         return {"neighbours": found}

@@ -41,7 +41,7 @@ class Inspection:
     unused: names of the trainable parameters that no gradient reaches.
     seeded: whether initial weights depend on the seed; those of an instance do not, as is to be expected.
     copied: whether labels are the tokens themselves.
-    tested: whether the test examples are others than the training examples.
+    leaked: which test examples are training examples, in words; empty where none is.
     """
 
     network: str
@@ -54,7 +54,7 @@ class Inspection:
     unused: tuple[str, ...]
     seeded: bool
     copied: bool = False
-    tested: bool = True
+    leaked: str = ""
 
     @property
     def sentence(self) -> str:
@@ -65,14 +65,14 @@ class Inspection:
         unusual += [f"no gradient reaches {some(self.unused)}"] if self.unused else []
         unusual += [] if self.seeded else ["every seed starts from the same weights"]
         unusual += ["y is x itself: whoever predicts the next token shifts y"] if self.copied else []
-        unusual += [] if self.tested else ["the test examples are the training examples, so no number is of new ones"]
+        unusual += [self.leaked] if self.leaked else []
         return f"{self.network}: " + "; ".join([self.tensors.sentence, *unusual])
 
     @property
     def is_usual(self) -> bool:
-        """Whether all trains from weights by seed and is tested, and every matrix is prunable and none pruned yet."""
+        """Whether all trains from weights by seed, tests are new, and every matrix is prunable and none pruned yet."""
         others = (self.tensors.other, self.frozen, self.evaluating, self.masked, self.unused)
-        return self.seeded and self.tested and not (self.copied or any(others))
+        return self.seeded and not (self.copied or self.leaked or any(others))
 
     @property
     def _masked(self) -> str:

@@ -164,6 +164,12 @@ class Folders(Pairs):
         self.classes = classes
 
 
+class Texts(Folders):
+    def __getitem__(self, place):
+        x, y = super().__getitem__(place)
+        return x, self.classes[y]
+
+
 def test_a_label_means_one_class_in_both_sets():
     own(Folders("cat", "dog", "eel"), Folders("cat", "dog", "eel", "fox"), class_names=["Katze", "Hund", "Aal"])
     with pytest.raises(UsageError, match="label 1 is 'dog' in train and 'eel' in test; give both the same classes"):
@@ -171,6 +177,10 @@ def test_a_label_means_one_class_in_both_sets():
     both = ConcatDataset([Folders("cat", "dog", "eel"), Subset(Folders("cat", "eel", "dog"), range(12))])
     with pytest.raises(UsageError, match="label 1 is 'dog' and 'eel' in parts of a ConcatDataset"):
         own(both, (X, Y))
+    texts = ConcatDataset([Texts("cat", "dog", "eel"), Subset(Texts("cat", "eel", "dog"), range(12))])
+    source, *_ = own(texts, (X, [("cat", "dog", "eel")[label] for label in Y]))
+    labels = [("cat", "dog", "eel").index(texts[place][1]) for place in range(len(texts))]
+    assert source.load().train_y.tolist() == labels and source.class_names == ("cat", "dog", "eel")
     with pytest.raises(UsageError, match="'cat' is label 0 in train and 2 in class_names; give class_names in the ord"):
         own(HuggingFace(), (X, Y), class_names=["eel", "dog", "cat"])
 

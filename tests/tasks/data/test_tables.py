@@ -70,6 +70,15 @@ def test_tokens_names_and_groups_come_along(place):
     assert grouping(source.digest, "site").codes["test"].tolist() == [0, 1, 0, 1]
 
 
+def test_groups_that_a_file_has_not_and_an_earlier_one_had_are_said(place, capsys):
+    arrays = {"train_x": X[:6], "train_y": np.arange(6) % 2, "test_x": X[6:], "test_y": np.arange(len(X) - 6) % 2}
+    file_source(saved(place, **arrays, test_site=np.arange(len(X) - 6)), Classes())
+    assert "groups" not in capsys.readouterr().err
+    source, _ = file_source(saved(place, **arrays), Classes())
+    assert "has no groups; used are those given with the same examples before: site (" in capsys.readouterr().err
+    assert grouping(source.digest, "site").names
+
+
 def test_columns_that_are_named_are_groups_whatever_they_hold(place):
     flags, site = Y.astype(bool), pa.array(["x", "y"] * 5).dictionary_encode()
     columns = COLUMNS | {"label": Y, "arm": Y, "flag": flags, "site": site, "note": [None, *["z"] * 9]}

@@ -20,6 +20,7 @@ from prunescope.runs.graph.recipe import Everything, Recipe
 from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
+from prunescope.tasks.data.repeats import leaked
 from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
@@ -28,6 +29,9 @@ from prunescope.training.last_batch import check_last_batch
 
 _INSPECTED: LRU[Inspection] = LRU(256)
 """What this process has looked at, of instances and installed code; a user's factory may read a file that changes."""
+_LEAKED: LRU[str] = LRU(256)
+"""Which test examples of a source are training examples, as of `leaked`."""
+SAME = "the test examples are the training examples, so no number is of new ones"
 
 
 def inspect(recipe: Recipe) -> Inspection:
@@ -120,7 +124,9 @@ def _inspect(run: Run, problem: Problem) -> Inspection:
             "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
-        inspection = replace(inspection, tested=not run.task.data.source.lacks_training)
+        source, look = run.task.data.source, partial(leaked, problem.test.inputs, problem.train.inputs)
+        shared = SAME if source.lacks_training else _LEAKED.get(source.id, look)
+        inspection = replace(inspection, leaked=shared)
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.
     if isinstance(run, Recipe) and isinstance(run.examples, Everything):

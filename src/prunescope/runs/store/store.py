@@ -299,5 +299,6 @@ class Store:
         return None if content is None else sealed.parse_record(content, self.where(key))
 
     def write_json(self, key: str, content: Mapping[str, Any]) -> None:
-        """Replaces a small JSON file."""
-        self.storage.put(key, sealed.record_bytes(content))
+        """Replaces a small JSON file that holds something else, so that what is all there can be only read."""
+        if self.storage.get(key) != (record := sealed.record_bytes(content)):
+            self.storage.put(key, record)

@@ -62,13 +62,13 @@ def pair(data: Any, *, name: str) -> Pair:
 def called(data: Any) -> tuple[str, ...]:
     """What a data set, or a pair (x, y) of Hugging Face, calls the labels 0, 1, ...; empty where it does not say.
 
-    Raises UsageError for a ConcatDataset of parts that call them otherwise.
+    Raises UsageError for a ConcatDataset of parts that call them otherwise, unless its labels are texts.
     """
     data = data[1] if isinstance(data, tuple | list) and len(data) == 2 else _inside(data)
     parts = data.datasets if isinstance(data, ConcatDataset) else ()
     orders = [called(part) for part in parts]
     for label, names in enumerate(zip(*filter(None, orders), strict=False)):
-        if len(set(names)) > 1:
+        if len(set(names)) > 1 and not isinstance(split(data[0], "a ConcatDataset", 0)[1], str):
             raise UsageError(
                 f"label {label} is {' and '.join(map(repr, dict.fromkeys(names)))} in parts of a ConcatDataset; give "
                 "all of them the same classes in the same order"

@@ -1,5 +1,6 @@
 """Files of the user's own on the command line: npz, parquet, and folders of pictures."""
 
+import sys
 import zipfile
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,8 +11,10 @@ import numpy as np
 from prunescope.base.errors import DataError, UsageError
 from prunescope.tasks.data import conversion
 from prunescope.tasks.data.columns import LABELS
+from prunescope.tasks.data.groups import columns
 from prunescope.tasks.data.images import image_folder
 from prunescope.tasks.data.layout import Layout
+from prunescope.tasks.data.library import SHORT
 from prunescope.tasks.data.source import Source
 from prunescope.tasks.data.tensors import own
 from prunescope.tasks.targets import Target
@@ -40,8 +43,7 @@ def file_source(
     """
     place = Path(path).expanduser()
     if (place / "train_x.npy").is_file():
-        source, layout, _ = own(**_pairs(path, _arrays(place), trained, groups), target=target)
-        return source, layout
+        return _kept(path, _pairs(path, _arrays(place), trained, groups), target)
     if place.is_dir():
         return image_folder(str(place.resolve())), None
     if place.suffix not in SUFFIXES:
@@ -51,8 +53,17 @@ def file_source(
         )
     if not place.is_file():
         raise DataError(f"data={path} is not there ({place.resolve()}); give the path of a file")
-    given = (_npz if place.suffix == ".npz" else _parquet)(place, trained, groups)
+    return _kept(path, (_npz if place.suffix == ".npz" else _parquet)(place, trained, groups), target)
+
+
+def _kept(path: str, given: Mapping[str, Any], target: Target) -> tuple[Source, Layout | None]:
+    """What a file holds, kept; says which groups are of an earlier file with the same examples."""
     source, layout, _ = own(**given, target=target)
+    if earlier := sorted(set(columns(source.digest)) - given["groups"].keys()):
+        sys.stderr.write(
+            f"{path} has no groups; used are those given with the same examples before: {', '.join(earlier)} "
+            f"(`prunescope data rm {source.digest[:SHORT]}` forgets them)\n"
+        )
     return source, layout
 
 
