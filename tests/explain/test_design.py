@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.append(str(Path(__file__).parent))  # for `explained`
 
@@ -14,7 +15,7 @@ from explained import LEVELS, MadeUp, design, made_up, recipe
 import prunescope as ps
 from prunescope.base.errors import UsageError
 from prunescope.explain.claims import claims
-from prunescope.explain.design import DENSE
+from prunescope.explain.design import DENSE, Design, Pruning, outcomes
 from prunescope.explain.factors import FACTORS, Factor
 from prunescope.explain.figures import sentence
 from prunescope.explain.study import explain
@@ -119,12 +120,25 @@ def verdicts_on(made, results):
 
 def test_the_first_sentence_says_effect_shares_cause_and_what_seeds_differ_by():
     made = design(replicates=3)
-    errors = {c: 20.0 - 2.0 * (TIME in c) for c in made.cells}
+    errors = {c: 20.0 - np.array([1.9, 2.0, 2.1]) * (TIME in c) for c in made.cells}
     results = made_up(made, errors)
     assert sentence(made, results, verdicts_on(made, results)) == (
-        "Pruning to 20 % of the weights lowered test error by 2 percentage points [2, 2]: 2 of it time, 0 of it size, "
-        "0 of it disturbance, 0 of it choice; told from chance: time; seeds alone differ by 1.3."
+        "Pruning to 20 % of the weights lowered test error by 2 percentage points [1.8, 2.2]: 2 of it time, "
+        "0 of it size, 0 of it disturbance, 0 of it choice; told from chance: time; seeds alone differ by 1.3."
     )
+
+
+def test_replicates_that_are_all_alike_say_nothing_of_chance():
+    """Two of them often differ by the same number of test examples."""
+    made = design(replicates=2)
+    results = made_up(made, {c: 20.0 - 2.0 * (TIME in c) for c in made.cells})
+    verdicts = verdicts_on(made, results)
+    assert sentence(made, results, verdicts) == (
+        "Pruning to 20 % of the weights changed test error by −2 percentage points [−2, −2], the same in every "
+        "replicate, which says nothing of chance: time −2, size 0, disturbance 0, choice 0; no part of it is told from "
+        "chance; seeds alone differ by 1."
+    )
+    assert (verdicts[0].said, verdicts[0].p) == ("inconclusive", 1.0) and "of no width" in verdicts[0].why
 
 
 def test_where_a_network_failed_the_rest_stands():
@@ -262,11 +276,77 @@ def test_what_is_drawn_is_one_factor_away_in_colours_of_its_own():
         ({"prune": ps.Prune(amount=Sparsity(final=0.5))}, "level 2 cannot be reached.*give levels=1"),
         ({"prune": ps.Prune(amount=Remaining(fraction=0.99)), "levels": 9}, "level 5 cannot be reached"),
         ({"prune": ps.Prune(amount=Remaining(fraction=0.9)), "size": "narrower"}, "the narrowest .* prune less"),
+        ({"prune": 0.3}, "prune=0.3 is no pruning; give a ps.Prune"),
+        ({"prune": ps.Prune(when=ps.At(at="1ep"))}, "at its start, and Prune.* does not; leave when= out"),
+        ({"rewind": "3ep"}, "rewind='3ep' leaves nothing of length='3ep' to train; give an earlier position"),
+        ({"factors": FACTORS[:2]}, "no pruning: that network is not disturbed, chosen; give those of"),
+        ({"factors": ()}, "that network is not replayed, small, disturbed, chosen"),
+        (
+            {"factors": (*FACTORS, replace(SHAKEN, needs=frozenset())), "orders": "two"},
+            "'noise' is the same network as 'dense'; say by needs=",
+        ),
+        ({"factors": (*FACTORS, replace(SHAKEN, given=lambda arm: None))}, "factor 'noise' gives None; return the arm"),
+        ({"factors": FACTORS[0]}, "factors are Factor.*; give a tuple of Factor"),
+        ({"factors": (*FACTORS, FACTORS[0])}, "choice, time; give each a name of its own"),
+        ({"factors": (*FACTORS, replace(FACTORS[0], name="pruning"))}, "other than 'pruning'"),
+        ({"factors": (*FACTORS, replace(SHAKEN, needs=frozenset({"tme"})))}, "a factor needs tme, and there are time"),
     ],
 )
 def test_what_cannot_be_explained_is_refused_with_the_fix(changes, message):
     with pytest.raises(UsageError, match=message):
         explain(recipe(), **changes)
+
+
+LABELS = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(recipe()))
+HALF = {"name": "label", "fold": 0, "folds": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stop": ps.LossBelow(loss=0.1)}, "LossBelow.* ends a run, later events of pruning would be left out"),
+        (
+            {"examples": ps.Subset(source=LABELS, rule="prunescope.studies.subsets:without_fold", args=HALF)},
+            "not known while its examples are a Subset; give a task those",
+        ),
+    ],
+)
+def test_a_recipe_in_which_events_of_pruning_have_no_place_is_refused(changes, message):
+    with pytest.raises(UsageError, match=message):
+        explain(recipe(**changes))
+
+
+def test_a_schedule_of_fewer_steps_than_events_is_told():
+    assert not any("several come at once" in note for note in explain(recipe(length="7it")).notes)
+    assert "7 events of pruning share a schedule of 6 steps" in explain(recipe(length="6it")).notes[-1]
+
+
+def test_what_is_no_recipe_is_refused():
+    with pytest.raises(UsageError, match=r"'my_recipe.py' is no recipe; give a ps.Recipe"):
+        explain("my_recipe.py")
+
+
+def test_labels_are_not_flipped_by_two_shares_of_which_one_would_count():
+    noisy = ps.with_data(recipe(), label_noise=0.4)
+    with pytest.raises(UsageError, match=r"noise=0.2 beside a recipe with label_noise=0.4; leave one of them out"):
+        explain(noisy, noise=0.2)
+    assert explain(noisy).settings.task.data.label_noise == 0.4
+
+
+def test_a_recipe_that_begins_late_has_its_events_in_what_it_trains():
+    late = Design(recipe(begin="2ep"), ps.Prune(), Pruning(levels=2, replicates=2), FACTORS, None)
+    (run, _) = late.recipes(cell(SIZE, DISTURBANCE))
+    assert [part.when.at for part in run.interventions] == ["1it", "2it"] and run.steps == 3
+
+
+def huber(outputs, y):
+    """A loss of one's own."""
+    return torch.nn.functional.huber_loss(outputs[:, 0], y.float(), reduction="none")
+
+
+def test_only_the_loss_of_the_target_is_in_its_unit():
+    units = [outcomes(task)[1].unit for task in (recipe().task, recipe().task.replace(loss=huber))]
+    assert units == ["nats", "unit of the loss"]
 
 
 def test_a_factory_without_scale_gets_random_masks_and_the_report_says_so():

@@ -64,6 +64,8 @@ def test_an_import_path_is_the_network_that_it_names():
     for wrong, says in (("nowhere:Net", "cannot be imported"), (7, "7 is no network; give a class")):
         with pytest.raises(UsageError, match=says):
             Task.from_module(wrong, train=tensors(), test=tensors(seed=1))
+    with pytest.raises(UsageError, match="is no import path, 'package"):
+        ps.network(Unseen)
 
 
 def test_an_instance_starts_every_replicate_as_given(store):

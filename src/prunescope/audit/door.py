@@ -5,7 +5,7 @@ Belongs here: names, examples, twins that are trained first, and passing on. Doe
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count, islice
 from numbers import Integral, Real
@@ -52,8 +52,6 @@ A file my_recipe.py may say, after `import prunescope as ps`:
   task = ps.Task.from_module(Net, train=(x, y), test=(test_x, test_y))
   recipe = ps.Recipe(task=task, optimizer=ps.SGD(), schedule=ps.Constant(lr=0.1), batch=128, length="40ep")"""
 SHARED = "the recipe goes on from a state, which whatever it trains would share; give that of a fresh start"
-MUCH = 0.01
-"""Share of examples that are there twice, from which it is said at the head of the report; proposed."""
 NO_TRAINING_DATA = (
     "No training examples were given: statistics of normalization are estimated anew, for the barrier, from the inputs "
     "of the test examples, without their labels."
@@ -149,12 +147,10 @@ def audit(
     data = task.data
     _check_task(task, corruptions if conditions else None)
     other = read(shifted, class_names=class_names or data.source.class_names or None)
-    much, few = _repeated(data.source, split, lacks_training, other)
-    counts = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
     plan = Audit(
         before,
         **known,
-        groups={name: column(name, values, counts.get(split, 0)) for name, values in (groups or {}).items()},
+        groups={name: column(name, values, data.sizes[split]) for name, values in (groups or {}).items()},
         gate=checked(gate or {}, groups=bool(groups)),
         delta=delta,
         split=split,
@@ -163,11 +159,10 @@ def audit(
         notes=(
             *found.notes,
             *_order(data.source.class_names, class_names),
-            *(f"{says}." for says in few),
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
-            *much,
+            *filter(None, _repeated(data.source, split, lacks_training, other)),
             *doubts(before, known["pruned"], known["twins"], known["controls"]),
             *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
         ),
@@ -222,14 +217,12 @@ def _order(names: Sequence[str], given: Names | None) -> list[str]:
     ]
 
 
-def _repeated(source: Source, split: str, lacks_training: bool, other: Examples | None) -> tuple[list[str], list[str]]:
-    """What is said of examples that are there twice: at the head of the report for many, in its notes for few."""
+def _repeated(source: Source, split: str, lacks_training: bool, other: Examples | None) -> Iterator[str]:
+    """What is said of examples that are there twice."""
     arrays = source.load()
-    found = [leaked(arrays)] if split == "test" and not lacks_training else []
-    found += [copied(arrays.test_x, "test") if split == "test" else copied(arrays.train_x, "training")]
-    found += [copied(other.data.source.load().test_x, "shifted")] if other else []
-    much, few = ([one.says for one in found if one.says and (one.share >= MUCH) is many] for many in (True, False))
-    return much, few
+    yield leaked(arrays.test_x, arrays.train_x) if split == "test" and not lacks_training else ""
+    yield copied(arrays.test_x, "test") if split == "test" else copied(arrays.train_x, "training")
+    yield copied(other.data.source.load().test_x, "shifted") if other else ""
 
 
 def _normalizes(network: Network) -> bool:

@@ -20,6 +20,8 @@ COPY = 1e-4
 """Two dense networks whose probabilities differ by less on average are copies of one, rounded or disturbed."""
 SPARSER = 0.1
 """Share of weights by which a twin or a control may be sparser than the dense network, as units that died make it."""
+AMONG = 5_000
+"""Examples of the other half, at most, among which neighbours are looked for: all where the set is as CIFAR-10's."""
 NAMES = 5
 """Most classes in a sentence."""
 RELATED = 0.5

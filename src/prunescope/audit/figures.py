@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from prunescope.audit import examples
+from prunescope.audit.evidence import AMONG
 from prunescope.audit.tables import Findings
 from prunescope.runs.graph.given import task_of
 from prunescope.studies.figure import Computed, Figure
@@ -76,7 +77,8 @@ def _changes(audit: Audit) -> Iterator[Shown]:
         yield Shown("groups", "Which groups lost", JOINT, lambda found: found.groups(), LOSSES)
     caption = (
         "Fifths of the examples by difficulty, which none of the networks compared judges: by the dense network's own "
-        "loss its hardest examples would show a gain even where nothing was pruned. Joint intervals."
+        "loss its hardest examples would show a gain even where nothing was pruned. Where neighbours judge, they are "
+        f"the nearest of {AMONG:,} examples of the other half, or of all where it has fewer. Joint intervals."
     )
     yield Shown("difficulty", "Were difficult examples lost?", caption, lambda found: found.difficulty, LOSSES)
     caption = (

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 
 from prunescope.audit.claims import Claims
-from prunescope.audit.evidence import answers, cautions, check_seeds
+from prunescope.audit.evidence import AMONG, answers, cautions, check_seeds
 from prunescope.audit.figures import figures
 from prunescope.audit.sentence import head
 from prunescope.audit.tables import Findings
@@ -34,12 +34,6 @@ from prunescope.studies.weights import WeightTables
 NOBODY = np.zeros((0, 0), dtype=np.int64)
 FEWEST = 10
 """Examples of which something is said; proposed."""
-AMONG = 5_000
-"""Examples of the other half among which the nearest ones are looked for: all of as many as CIFAR-10 has; proposed."""
-NEAREST = (
-    f"The examples are more than {2 * AMONG:,}, so the neighbours by which difficulty is judged are the nearest among "
-    f"{AMONG:,} that were drawn from the other half. Twins, or a recipe, would judge it instead."
-)
 NO_TWIN = (
     "No twin is given: a network of the same training with another seed. Whatever is said here is of these networks; "
     "whether another seed would have changed as much cannot be told."
@@ -139,16 +133,10 @@ class Audit:
     @property
     def neighbours(self) -> tuple[Reading, ...]:
         """The nearest examples of each in the other half, which judge difficulty where no other network does."""
-        judged = self.twins or self.judges
-        near = Neighbours(split=self.split, among=self._among)
-        return () if judged else (Reading(measure=near, state=self.dense),)
-
-    @property
-    def _among(self) -> int:
-        """Of how many examples the distance to each is measured, which takes long between all pairs; 0 for all."""
-        data = task_of(self.dense).data
-        sizes = {"test": data.source.test, "validation": data.validation, "train": data.train_examples}
-        return 0 if self.twins or self.judges or sizes[self.split] <= 2 * AMONG else AMONG
+        if self.twins or self.judges:
+            return ()
+        many = task_of(self.dense).data.sizes[self.split] > 2 * AMONG  # between all pairs of so many it takes minutes
+        return (Reading(measure=Neighbours(split=self.split, among=AMONG if many else 0), state=self.dense),)
 
     def study(self) -> Study:
         """The audit as a study, which trains nothing."""
@@ -158,13 +146,7 @@ class Audit:
             settings=self._settings(),
             claims=tuple(claims.of_all(tuple(self.pruned))),
             figures=tuple(figures(self)),
-            notes=(
-                *self.notes,
-                *([NEAREST] if self._among else ()),
-                *(() if self.twins else [NO_TWIN]),
-                KINDS,
-                TWO_STATES,
-            ),
+            notes=(*self.notes, *([] if self.twins else [NO_TWIN]), KINDS, TWO_STATES),
             head=lambda results, verdicts: head(self.read(results)),
         )
 

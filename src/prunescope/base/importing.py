@@ -15,8 +15,12 @@ from prunescope.base.value import Value
 def resolve(path: str) -> Any:
     """The object that an import path "module:qualified.name" names.
 
-    Raises UsageError when the module or the name does not exist.
+    Raises UsageError when the module or the name does not exist, and for what is no text.
     """
+    if not isinstance(path, str):
+        raise UsageError(
+            f"{path!r} is no import path, 'package.module:Name'; ps.Task.from_module takes a class as it is"
+        )
     module_name, _, name = path.partition(":")
     try:
         return operator.attrgetter(name)(importlib.import_module(module_name))

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
+from prunescope.base.errors import UsageError
 from prunescope.base.steps import Duration
 from prunescope.base.value import Value
 from prunescope.explain import shares
@@ -30,7 +31,7 @@ from prunescope.studies.quantity import each, nodes_of
 from prunescope.studies.results import Numbers, Results
 from prunescope.studies.selection import HALVES
 from prunescope.tasks.network import Network
-from prunescope.tasks.targets import Target
+from prunescope.tasks.task import Task
 from prunescope.training.interventions import Prune
 
 DENSE: Cell = frozenset()
@@ -46,7 +47,7 @@ class Pruning(Value):
     level: which level is explained: the last, or the best one, chosen on other networks and test examples.
     size: how a network is small from the start; by default narrower where its argument `scale` makes it so.
     orders: of the factors: all, or two where all are too dear.
-    noise: share of wrong training labels that is added.
+    noise: share of the training labels that are flipped, where the recipe flips none.
     replicates: networks of every kind.
     """
 
@@ -79,10 +80,12 @@ class Outcome:
         return self.of({name: values[rows] for name, values in reading.items()})
 
 
-def outcomes(target: Target) -> tuple[Outcome, ...]:
-    """What there is for a target, the error first; calibration and classes only where an example has one class."""
+def outcomes(task: Task) -> tuple[Outcome, ...]:
+    """What there is for a task, the error first; calibration and classes only where an example has one class."""
+    target = task.target
     examples, outputs, percent = Examples(split="test"), Outputs(split="test"), "percentage points"
     loss = "nats" if target.unit == "fraction" else f"squared {target.unit}"
+    loss = loss if task.loss == target.loss else "unit of the loss"
     found = (
         Outcome("test error", percent if target.decides else target.unit, examples, _error),
         Outcome("test loss", loss, examples, lambda values: float(values["loss"].mean(dtype=np.float64))),
@@ -145,7 +148,7 @@ class Design:
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:
         """What is explained, the error first."""
-        return outcomes(self.base.task.target)
+        return outcomes(self.base.task)
 
     @cached_property
     def dense(self) -> list[Recipe]:
@@ -165,11 +168,15 @@ class Design:
 
     def chains(self, cell: Cell, level: int) -> list[list[Recipe]]:
         """The recipes of a cell, one chain a replicate; each ends beside a level of pruning."""
-        found = []
-        for arm in self._arms:
-            for factor in self.factors:
-                arm = factor.given(arm) if factor.name in cell else arm
-            found.append(arm.chain(level))
+        return [arm.chain(level) for arm in self.arms(cell)]
+
+    def arms(self, cell: Cell) -> list[Arm]:
+        """The networks of a cell, one a replicate. Raises UsageError for a factor that gives something else."""
+        found = self._arms
+        for factor in (factor for factor in self.factors if factor.name in cell):
+            found = [factor.given(arm) for arm in found]
+            if not isinstance(found[0], Arm):
+                raise UsageError(f"factor {factor.name!r} gives {found[0]!r}; return the arm, replace(arm, ...)")
         return found
 
     def recipes(self, cell: Cell, level: int | None = None) -> list[Recipe]:

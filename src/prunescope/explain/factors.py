@@ -6,10 +6,13 @@ Another part is another `Factor`, in a file of its own, handed to `explain(facto
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
 from prunescope.base.steps import Duration
+from prunescope.explain.claims import WHOLE
 from prunescope.runs.graph.families import final
 from prunescope.runs.graph.recipe import Recipe
+from prunescope.studies.checked import Checked, require_all
 from prunescope.tasks.network import Network
 from prunescope.training.interventions import At, Intervention, KeepAsMany, Release, TakeMasks
 
@@ -57,7 +60,7 @@ class Arm:
 
     def _first(self, level: int) -> Recipe:
         if self.disturbed and not self.replayed:
-            total = self.base.clock().total
+            total = self.base.steps
             places = [f"{number * total // (level + 1)}it" for number in range(1, level + 1)]
             events = [part for number, at in enumerate(places, 1) for part in self._event(number, at)]
             return self.base.replace(interventions=tuple(events))
@@ -77,7 +80,7 @@ class Arm:
 
 
 @dataclass(frozen=True)
-class Factor:
+class Factor(Checked):
     """A part of what pruning does to a network. All factors together are pruning itself.
 
     name: one word, in tables, sentences and the names of claims.
@@ -90,6 +93,17 @@ class Factor:
     says: str
     given: Callable[[Arm], Arm]
     needs: frozenset[str] = frozenset()
+
+
+def require_factors(factors: object) -> None:
+    """Raises UsageError for what are no factors, for two of one name, and for a need that nothing meets."""
+    require_all(factors, Factor, "factors")
+    assert isinstance(factors, tuple | list)
+    names = [factor.name for factor in factors]
+    if len({WHOLE, *names}) <= len(names):
+        raise UsageError(f"factors are called {', '.join(names)}; give each a name of its own, other than {WHOLE!r}")
+    if unknown := frozenset().union(*(factor.needs for factor in factors)) - set(names):
+        raise UsageError(f"a factor needs {', '.join(sorted(unknown))}, and there are {', '.join(names)}")
 
 
 FACTORS = (

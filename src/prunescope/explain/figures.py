@@ -37,7 +37,10 @@ def sentence(design: Design, results: Results, verdicts: Sequence[Verdict]) -> s
     low, high = sorted((sign * whole.low, sign * whole.high))
     amount = f"{_short(sign * whole.estimate)} {error.unit} [{_short(low)}, {_short(high)}]"
     shown = {name: _short(sign * found.estimate if found else np.nan) for name, found in parts.items()}
-    verb, doubt = ("lowered" if sign < 0 else "raised", "") if decided else ("changed", ", no more than by chance")
+    chance = (
+        "no more than by chance" if whole.has_width else "the same in every replicate, which says nothing of chance"
+    )
+    verb, doubt = ("lowered" if sign < 0 else "raised", "") if decided else ("changed", f", {chance}")
     pieces = ", ".join(f"{part} of it {name}" if decided else f"{name} {part}" for name, part in shown.items())
     causes = ", ".join(told(verdicts, parts))
     because = f"told from chance: {causes}" if causes else "no part of it is told from chance"

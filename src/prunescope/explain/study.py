@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any
 
 from prunescope.base.errors import UsageError
+from prunescope.base.steps import Clock
 from prunescope.explain.claims import claims
 from prunescope.explain.design import DENSE, Design, Pruning
-from prunescope.explain.factors import FACTORS, Factor
+from prunescope.explain.factors import FACTORS, Factor, require_factors
 from prunescope.explain.figures import figures, sentence
 from prunescope.measures import Examples
 from prunescope.runs.graph.families import dense, final, in_iterations, narrower, shares_left, with_data
@@ -31,6 +32,7 @@ from prunescope.training.interventions import Prune
 from prunescope.training.optim import SGD, Optimizer
 from prunescope.training.probes import Curve
 from prunescope.training.schedules import Constant, Schedule
+from prunescope.training.stopping import AtEnd
 
 
 class Settings(Pruning, Own):
@@ -75,8 +77,10 @@ def explain(recipe: Recipe, *, prune: Prune | None = None, factors: tuple[Factor
     factors: the parts of pruning; one of your own is another `Factor`.
     how: levels, replicates, rewind, level, size, orders, noise, as in `Pruning`.
 
-    Raises UsageError for a recipe with interventions, a level that cannot be reached, one replicate, no test examples,
-    and size="narrower" where the network cannot be narrower.
+    Networks have the seeds of replicates 0, 1, ..., not the recipe's own.
+
+    Raises UsageError for a recipe with interventions, on a subset or with a rule that stops it; a level that cannot be
+    reached, one replicate, no test examples, and size="narrower" where the network cannot be narrower.
     """
     if prune is not None and (twice := {"fraction", "score"} & how.keys()):
         raise UsageError(f"prune says what a level removes; leave {' and '.join(sorted(twice))} out")
@@ -86,12 +90,17 @@ def explain(recipe: Recipe, *, prune: Prune | None = None, factors: tuple[Factor
 def _study(
     recipe: Recipe, how: Pruning, scale: str, prune: Prune | None = None, factors: tuple[Factor, ...] = FACTORS
 ) -> Study:
-    prune = prune or Prune(amount=Remaining(fraction=how.fraction), score=how.score)
-    if (tests := recipe.task.data.source.test) < 2:
-        raise UsageError(f"{tests} test examples say nothing about generalization; give 2 or more, with their labels")
-    smaller, start = _smaller(recipe, shares_left(prune.amount, how.levels), how)
-    base = with_data(dense(recipe), label_noise=how.noise) if how.noise else dense(recipe)
-    design = Design(base, prune, how, factors, smaller)
+    prune = Prune(amount=Remaining(fraction=how.fraction), score=how.score) if prune is None else prune
+    if not isinstance(prune, Prune):
+        raise UsageError(f"prune={prune!r} is no pruning; give a ps.Prune(...), or fraction=0.3")
+    require_factors(factors)
+    left = shares_left(prune.amount, how.levels)
+    for problem in _problems(dense(recipe), prune, how):
+        raise UsageError(problem)
+    smaller, start = _smaller(recipe, left, how)
+    base = with_data(recipe, label_noise=how.noise) if how.noise else recipe
+    design = Design(base, prune, how, tuple(factors), smaller)
+    _require_pruning(design)
     other, missing = controls(design)
     error = design.outcomes[0]
     claimed = claims(error.label, design.effect(error), design.parts(error))
@@ -108,6 +117,38 @@ def _study(
         notes=(start, *_notes(design), *missing),
         head=partial(sentence, design),
     )
+
+
+def _problems(recipe: Recipe, prune: Prune, how: Pruning) -> Iterator[str]:
+    """Why events of pruning have no place in a run, or which setting would be passed over."""
+    data, clock = recipe.task.data, recipe.clock()
+    if data.source.test < 2:
+        yield f"{data.source.test} test examples say nothing about generalization; give 2 or more, with their labels"
+    if how.noise and data.label_noise:
+        yield f"noise={how.noise} beside a recipe with label_noise={data.label_noise}; leave one of them out"
+    if isinstance(recipe.examples, Subset):
+        yield "where events of pruning lie is not known while its examples are a Subset; give a task those examples"
+    if not isinstance(recipe.stop, AtEnd):
+        yield f"where {recipe.stop!r} ends a run, later events of pruning would be left out; leave stop= out"
+    if clock.steps(how.rewind) >= clock.total:
+        yield f"rewind={how.rewind!r} leaves nothing of length={recipe.length!r} to train; give an earlier position"
+    if prune.events(Clock(clock.epoch_steps, recipe.steps)) != (0,):
+        yield f"a level prunes once, at its start, and {prune!r} does not; leave when= out"
+
+
+def _require_pruning(design: Design) -> None:
+    """Raises UsageError for factors that are not pruning all together, and for one that does nothing where given."""
+    whole = design.arms(design.pruned)[0]
+    if lacks := [part for part in ("replayed", "small", "disturbed", "chosen") if not getattr(whole, part)]:
+        raise UsageError(
+            f"all factors together are no pruning: that network is not {', '.join(lacks)}; give those of "
+            "prunescope.explain.factors.FACTORS, and your own"
+        )
+    found: dict[str, str] = {}
+    for cell in design.cells:
+        name = design.name(cell)
+        if (same := found.setdefault(design.recipes(cell)[0].id, name)) != name:
+            raise UsageError(f"{name!r} is the same network as {same!r}; say by needs= beside what a factor acts")
 
 
 def _training(recipe: Recipe) -> str:
@@ -146,6 +187,8 @@ def _notes(design: Design) -> Iterator[str]:
     for factor in design.factors:
         if factor.needs:
             yield f"There is no network with {factor.name} but without {' or '.join(sorted(factor.needs))}."
+    if (steps := design.base.steps) < (levels := design.how.levels):
+        yield f"Without time, {levels} events of pruning share a schedule of {steps} steps, so several come at once."
     if design.how.level == "best":
         yield (
             "The level is chosen on half of the test examples by the networks of the other half of the replicates and "

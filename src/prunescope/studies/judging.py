@@ -131,8 +131,9 @@ def _raise_if_wrong(problem: PrunescopeError) -> None:
 
 def _decided(claim: Claim, interval: Interval, by_paper: Outcome) -> Verdict:
     outcome = claim.region.by_interval(interval)
-    where = {"reproduced": "wholly inside", "contradicted": "wholly outside"}.get(outcome, "partly inside")
-    why = f"Claimed: {claim.region}. The {100 * interval.level:.4g} % interval is {where} of that"
+    part = "partly inside of that" if interval.has_width else "of no width, which says nothing of chance"
+    where = {"reproduced": "wholly inside of that", "contradicted": "wholly outside of that"}.get(outcome, part)
+    why = f"Claimed: {claim.region}. The {100 * interval.level:.4g} % interval is {where}"
     return Verdict(claim, by_paper, outcome, why, interval=interval)
 
 

@@ -163,6 +163,7 @@ class TwoSided(Direction):
     """The mean is less, or greater, than a number, and the opposite is a finding as well: p is two-sided.
 
     So Holm's correction holds for findings of either kind, "contradicted" included, see `Verdict.stands`.
+    Replicates that are all alike, by a small test set or since seeds change nothing, say nothing of chance.
 
     looks: numbers of replicates at which it is judged; p holds at all of them. None: it is judged once.
     """
@@ -175,8 +176,14 @@ class TwoSided(Direction):
         """The same with an interval and a p that hold at all looks."""
         return replace(super().at_looks(at), looks=at)
 
+    def by_interval(self, interval: Interval) -> Outcome:
+        """Decided if the interval has a width and excludes `than`."""
+        return super().by_interval(interval) if interval.has_width else "inconclusive"
+
     def p_value(self, values: Numbers) -> float:
-        """Two-sided p-value of a mean that is not `than`."""
+        """Two-sided p-value of a mean that is not `than`; 1 where all replicates are alike."""
+        if not self.interval(values).has_width:
+            return 1.0
         one_sided = super().p_value(values)
         p = 2.0 * min(one_sided, 1.0 - one_sided)
         return repeated_p(p, self.looks) if self.looks else p

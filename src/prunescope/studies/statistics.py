@@ -29,6 +29,11 @@ class Interval:
     def __str__(self) -> str:
         return f"{self.estimate:.3g} [{self.low:.3g}, {self.high:.3g}]"
 
+    @property
+    def has_width(self) -> bool:
+        """Whether its ends differ by more than rounding: where they do not, all replicates are alike."""
+        return self.high - self.low > 1e-9 * abs(self.estimate)
+
     def times(self, scale: float) -> "Interval":
         """The same in another unit; scale is positive."""
         return Interval(scale * self.estimate, scale * self.low, scale * self.high, self.level)

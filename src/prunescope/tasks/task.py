@@ -59,6 +59,11 @@ class Data(Value):
         """Number of training examples that are neither held out nor left out."""
         return max(1, round(self.share * (self.source.train - self.validation)))
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Numbers of examples by split."""
+        return {"train": self.train_examples, "validation": self.validation, "test": self.source.test}
+
 
 @dataclass(frozen=True)
 class Split:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import prunescope as ps
 from prunescope.base.errors import UsageError
 from prunescope.papers import whom
 from prunescope.papers.jin2022 import suspects, yours
@@ -188,6 +189,10 @@ def test_what_cannot_be_shown_is_refused_before_anything_runs():
         yours.follow(recipe(), noises=(0.0, 0.001))
     with pytest.raises(UsageError, match="folds=61 of 60"):
         yours.follow(recipe(), folds=61)
+    labels = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(recipe()))
+    half = ps.Subset(source=labels, rule="prunescope.studies.subsets:without_fold", args={"name": "label", "fold": 0})
+    with pytest.raises(UsageError, match="groups of a Subset are no groups"):
+        yours.follow(recipe().replace(examples=half))
     x, y = torch.randn(60, 5), torch.arange(60) % 3
     task = Task.from_module(lambda: LeNet(inputs=5, classes=3, hidden=(8,)), train=(x, y), test=(x[:1], y[:1]))
     with pytest.raises(UsageError, match="1 test example cannot be halved"):

@@ -173,6 +173,8 @@ def follow(
 def _check_sizes(recipe: ps.Recipe, noises: Sequence[float], folds: int) -> None:
     """Refuses before anything runs what could not be shown after everything ran."""
     examples, tests = recipe.train_examples, recipe.task.data.source.test
+    if isinstance(recipe.examples, ps.Subset):
+        raise ps.UsageError("groups of a Subset are no groups of the task's examples; give a task those examples")
     for noise in noises:
         if noise > 0 and round(noise * examples) < 1:
             raise ps.UsageError(

@@ -4,6 +4,7 @@ Belongs here: the field's protocols as combinations of starts, interventions and
 protocol that needs new code in the loop; that is an intervention.
 """
 
+import reprlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import product
@@ -27,8 +28,10 @@ Retrain = Literal["learning_rate", "weight", "fine_tune"]
 def dense(recipe: Recipe) -> Recipe:
     """The recipe itself, checked to be without interventions: level 0 of every chain.
 
-    Raises UsageError if it has some.
+    Raises UsageError if it has some, and for what is no recipe.
     """
+    if not isinstance(recipe, Recipe):
+        raise UsageError(f"{reprlib.repr(recipe)} is no recipe; give a ps.Recipe(task=..., optimizer=..., ...)")
     if recipe.interventions:
         kinds = ", ".join(type(value).__name__ for value in recipe.interventions)
         raise UsageError(

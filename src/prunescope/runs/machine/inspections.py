@@ -21,7 +21,6 @@ from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
 from prunescope.tasks.data.repeats import leaked
-from prunescope.tasks.data.source import Arrays
 from prunescope.tasks.inspection import Inspection, check_trains, inspect_problem
 from prunescope.tasks.task import Problem
 from prunescope.training.interventions import Reinit, Rewind
@@ -41,9 +40,8 @@ def inspect(recipe: Recipe) -> Inspection:
     Raises UsageError for what cannot be used as it is, with the fix.
     """
     check_codes([recipe])
-    arrays = recipe.task.data.source.load()
-    problem = recipe.task.load(recipe.seeds, arrays)
-    inspection = _inspect(recipe, problem, arrays)
+    problem = recipe.task.load(recipe.seeds, recipe.task.data.source.load())
+    inspection = _inspect(recipe, problem)
     _check_prunable(recipe, inspection)
     _check_events(recipe)
     _check_rates(recipe)
@@ -106,7 +104,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     """Compares the network with what the store knows of it only where two examples show no fault."""
     arrays = loader.arrays.get(recipe.task.data.source.id, recipe.task.data.source.load)
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
-    inspection = _inspect(recipe, problem, arrays)
+    inspection = _inspect(recipe, problem)
     check_code(loader.store, recipe, problem)
     path = facts_key(recipe)
     facts = loader.store.read_json(path) or {}
@@ -115,7 +113,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     return inspection
 
 
-def _inspect(run: Run, problem: Problem, arrays: Arrays) -> Inspection:
+def _inspect(run: Run, problem: Problem) -> Inspection:
     inspection = inspect_problem(problem)
     try:
         check_codes([run])
@@ -126,8 +124,8 @@ def _inspect(run: Run, problem: Problem, arrays: Arrays) -> Inspection:
             "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
-        source = run.task.data.source
-        shared = _LEAKED.get(source.id, lambda: SAME if source.lacks_training else leaked(arrays).says)
+        source, look = run.task.data.source, partial(leaked, problem.test.inputs, problem.train.inputs)
+        shared = SAME if source.lacks_training else _LEAKED.get(source.id, look)
         inspection = replace(inspection, leaked=shared)
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.

@@ -133,8 +133,7 @@ class Prices:
         run = _dearest(reading)
         if (known := self.taken.known.get(_kind(reading))) is not None:
             return known.seconds
-        data = run.task.data
-        sizes = {"train": run.train_examples, "validation": data.validation, "test": data.source.test}
+        sizes = run.task.data.sizes | {"train": run.train_examples}
         work = reading.of.evaluations(sizes) if isinstance(reading.of, Measure) else 2 * max(sizes.values())
         return self.of(run).example * work
 
