@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch.utils.data import DataLoader, TensorDataset
 
 import prunescope as ps
+from prunescope import measures
 from prunescope.audit.door import _judges
 from prunescope.base.errors import UsageError
 from prunescope.base.reference import StateRef
@@ -217,3 +218,7 @@ def test_short_networks_share_no_seed_and_no_start_with_the_network_whose_recipe
     assert [run.seeds.init for run in _judges(recipe).values()] == [1000, 1001, 1002]
     with pytest.raises(UsageError, match="goes on from a state"):
         _judges(recipe.replace(start=StateRef(run=recipe)))
+    labels = ps.Reading(measure=measures.Examples(split="train"), state=ps.final(recipe))
+    half = ps.Subset(source=labels, rule="prunescope.studies.subsets:without_fold", args={"name": "label", "fold": 0})
+    with pytest.raises(UsageError, match="while a recipe's examples are a Subset; give a task of those"):
+        _judges(recipe.replace(examples=half))

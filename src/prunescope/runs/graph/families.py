@@ -15,7 +15,7 @@ from prunescope.base.reference import Moment, StateRef
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.streams import replicate
 from prunescope.base.value import Value
-from prunescope.runs.graph.recipe import Recipe
+from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.sparsity.select import Amount, Remaining
 from prunescope.tasks.model import Model
 from prunescope.tasks.network import Network
@@ -226,8 +226,13 @@ def in_iterations(recipe: Recipe, steps: int | None = None) -> Recipe:
 
     steps: another length, to which the schedule is stretched.
 
-    Raises UsageError for a schedule other than those of this package.
+    Raises UsageError for a schedule other than those of this package, and for a run on a Subset.
     """
+    if isinstance(recipe.examples, Subset):
+        raise UsageError(
+            "how many steps an epoch has is not known while a recipe's examples are a Subset; give a task of those "
+            "examples, or the Subset to what comes back"
+        )
     clock = recipe.clock()
     steps = steps or clock.total
     return recipe.replace(length=f"{steps}it", schedule=_in_iterations(recipe.schedule, clock, steps))
