@@ -90,6 +90,7 @@ def test_one_function_in_other_parameters_has_a_tr_h_that_does_not_compare(norm,
     assert not any("compare" in note for note in audit(net(0), wrapped, **options).findings.doubts)
 
 
+@pytest.mark.slow
 def test_compiled_networks_are_given_alone_as_in_a_list(tmp_path):
     options = {"test": data(3), "store": tmp_path / "store"}
     report = audit(net(0), torch.compile(baked(net(0))), twins=torch.compile(net(1)), **options)

@@ -116,6 +116,7 @@ def study_of(changes, replicates):
     return Study("s", "q?", settings=Pruning(), claims=claimed(changes[:replicates]))
 
 
+@pytest.mark.slow
 def test_with_looks_a_part_without_effect_is_told_in_at_most_5_percent_of_studies():
     at, wrong, right, stops = looks(3, 10), 0, 0, []
     studies = reference.simulated({"time": 4.0}, 200, 10, seed=3)

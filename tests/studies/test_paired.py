@@ -35,6 +35,7 @@ def test_a_group_in_which_nothing_changed_has_an_interval_of_some_length():
     assert family.high[0] > family.high[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("groups", [1, 10])
 def test_joint_intervals_hold_all_true_means_about_as_often_as_they_say(groups):
     rates = RNG.uniform(0.02, 0.3, groups)
@@ -107,6 +108,7 @@ def test_the_dispersion_is_cochrans_q_over_its_freedom_moderated_by_that_of_the_
     assert max(expected) > 1
 
 
+@pytest.mark.slow
 def test_networks_whose_seeds_change_a_class_together_raise_fewer_alarms_than_mcnemar():
     code = np.arange(1000) % 10
     classes = np.stack([code == k for k in range(10)], axis=1)

@@ -85,6 +85,7 @@ def test_a_level_that_holds_at_one_look_is_the_level_itself():
     assert repeated_level(0.95, (5,)) == pytest.approx(0.95, abs=0.003)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "scale"), [(0.95, 1.0), (0.9, 30.0)])
 def test_intervals_at_all_looks_hold_together(level, scale):
     random, each, missed = np.random.default_rng(1), repeated_level(level, LOOKS), 0
@@ -103,6 +104,7 @@ def test_looking_at_every_number_with_the_plain_interval_errs_far_more_often():
     assert missed / 500 > 0.12
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mean", "at_most"), [(0.0, 0.05), (-2.0, 1.0)])
 def test_claims_are_decided_wrongly_no_more_often_than_one_look_would(mean, at_most):
     outcomes, used = [], []

@@ -145,6 +145,7 @@ def test_the_interval_of_the_median_is_the_narrowest_that_covers_it(count, place
     assert (found.low, found.high) == (place, count + 1 - place) and found.level >= 0.95
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_median_covers_as_often_as_it_says():
     draws = np.random.default_rng(2).exponential(size=(4000, 10))
     found = [statistics.median_interval(draw) for draw in draws]

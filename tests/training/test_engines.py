@@ -97,7 +97,7 @@ def fixed_places(device):
         yield taken
 
 
-def check_every_engine(lab, device, program, *, stacked=True, every_way=True):
+def check_every_engine(lab, device, program, *, stacked=True):
     """The same run by all of them: bitwise with torch's own products, to rounding with others and in company."""
     program = lab.on(device, program)
     loop = train(program, lab.begin(program, sparsity=0.3), engine=Loop(), **WATCHED)
@@ -105,12 +105,11 @@ def check_every_engine(lab, device, program, *, stacked=True, every_way=True):
     assert_close(loop, by_lean(lab, program, OWN_PRODUCTS.on(device), **WATCHED), 1e-3)
     # The dropout of a GPU draws otherwise in a stack, which is noticed: there such a network goes alone.
     check_in_a_stack(lab, program, loop, "layers" if stacked and device == "cpu" else None, "layers")
-    if stacked and every_way:
-        check_every_way(lab, device, program)
 
 
 def check_every_way(lab, device, program):
     """What a network that draws nothing may be trained by besides."""
+    program = lab.on(device, program)
     program = replace(program, problem=replace(program.problem, model=lab.undrawn.model))
     loop = train(program, lab.begin(program, sparsity=0.3), engine=Loop(), **WATCHED)
     check_in_a_stack(lab, program, loop, "vmap", "vmap")
@@ -133,19 +132,26 @@ def check_in_a_stack(lab, program, loop, expected, method):
 
 @pytest.mark.parametrize("intervention", EVERY, ids=named)
 def test_every_intervention(lab, device, intervention):
-    """With SGD and Adam in turns: what moments have to do with an intervention is the loop's own contract.
+    check_every_engine(lab, device, with_one(lab, intervention), stacked=not intervention.observes)
 
-    One of each class in every way to apply a network to all members: how it is set matters to its own code only.
-    """
-    optimizer = (OPTIMIZERS[2], OPTIMIZERS[4])[EVERY.index(intervention) % 2]
-    program = program_for(lab, intervention, optimizer=optimizer)
-    first = intervention in OF_EACH_CLASS
-    check_every_engine(lab, device, program, stacked=not intervention.observes, every_way=first)
+
+@pytest.mark.slow
+@pytest.mark.parametrize("intervention", [one for one in OF_EACH_CLASS if not one.observes], ids=named)
+def test_every_class_of_interventions_in_every_way(lab, device, intervention):
+    """How it is set matters to its own code only."""
+    check_every_way(lab, device, with_one(lab, intervention))
+
+
+def with_one(lab, intervention):
+    """With SGD and Adam in turns: what moments have to do with an intervention is the loop's own contract."""
+    return program_for(lab, intervention, optimizer=(OPTIMIZERS[2], OPTIMIZERS[4])[EVERY.index(intervention) % 2])
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=named)
 def test_every_optimizer(lab, device, optimizer):
-    check_every_engine(lab, device, program_for(lab, Prune(when=At(at="3it")), optimizer=optimizer))
+    program = program_for(lab, Prune(when=At(at="3it")), optimizer=optimizer)
+    check_every_engine(lab, device, program)
+    check_every_way(lab, device, program)
 
 
 def test_every_kind_of_optimizer_is_here(leaves):
@@ -160,6 +166,7 @@ def test_augmented_data(lab, device):
     x, other = (which.train.batch(torch.arange(4))[0] for which in (problem, plain))
     assert torch.equal(x, other) and problem.augmentation  # drawn anew at every step, not stored
     check_every_engine(lab, device, replace(program, problem=problem))
+    check_every_way(lab, device, replace(program, problem=problem))
 
 
 def test_members_side_by_side_are_programs_of_their_own(lab):
@@ -200,6 +207,7 @@ NETS = {
     "ResNet50": ({"scale": 0.05}, (3, 8, 8)),
     "TwoLayer": ({"inputs": 12, "width": 5}, (4, 12)),
 }
+QUICK = ("LeNet", "Conv4", "CifarResNet", "TwoLayer")
 
 
 def test_every_architecture_of_the_package_is_here():
@@ -233,7 +241,7 @@ def test_every_architecture(lab, name):
     assert_same_steps(begun, loop, end, tolerance)
 
 
-@pytest.mark.parametrize("name", NETS)
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in NETS])
 def test_every_architecture_in_every_way(lab, device, name):
     """In float64, which leaves rounding nothing to hide behind; products of a CPU's own are for float32."""
     programs = [lab.on(device, program) for program in members_of(lab, name, double=True)]

@@ -58,6 +58,7 @@ def arms():
     return Arms(SMOKE.ground, SMOKE.methods)
 
 
+@pytest.mark.slow
 def test_the_report_shows_every_method_and_judges_every_claim(study, results, store, tmp_path):
     done = publish(study, store, tmp_path)
     assert not done.failures
@@ -67,6 +68,7 @@ def test_the_report_shows_every_method_and_judges_every_claim(study, results, st
     assert shown == {m.name for m in SMOKE.methods} | {DENSE, REWOUND}
 
 
+@pytest.mark.slow
 def test_the_page_on_all_methods_is_filled_from_columns_that_there_are(study, results):
     page = (Path(__file__).parents[3] / "docs" / "pruning-at-initialization.md").read_text()
     mark = re.search(r"table: (\S+); rows: (\w+); columns: (\w+); values: (\w+) -->", page)
@@ -74,6 +76,7 @@ def test_the_page_on_all_methods_is_filled_from_columns_that_there_are(study, re
     assert {*mark.groups()[1:], "replicate"} <= set(study.figures[0].table(results)[0])
 
 
+@pytest.mark.slow
 def test_all_methods_meet_at_one_sparsity(arms, results):
     dense = arms.at(DENSE, 0.0).runs[0]
     weights = tree.size(Workbench(results.store).store.weights(dense.id, Moment().id).masks)
@@ -84,6 +87,7 @@ def test_all_methods_meet_at_one_sparsity(arms, results):
             assert abs(row["weights_remaining"] - asked) <= far, networks.method
 
 
+@pytest.mark.slow
 def test_controls_keep_as_many_weights_of_each_layer(arms, results):
     for name in (*SCORES, "SNIP in rounds"):
         for exponent in SMOKE.ground.exponents:
@@ -92,6 +96,7 @@ def test_controls_keep_as_many_weights_of_each_layer(arms, results):
                 assert results[layers] == results[twin]
 
 
+@pytest.mark.slow
 def test_rewound_masks_start_from_the_first_weights_of_their_replicate(arms, results, store):
     first = Moment(when="step", at="0it")
     dense, earlier, ticket = (arms.at(REWOUND, 0.0, exponent).runs[0] for exponent in (0, 2, 10))

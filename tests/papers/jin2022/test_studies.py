@@ -108,6 +108,7 @@ def test_a_study_is_what_the_catalogue_says_and_needs_nothing_else(name, study, 
         assert figure.table(results) or figure.name in sheets, figure.name
 
 
+@pytest.mark.slow
 def test_the_report_shows_every_figure_and_judges_every_claim(study, results, store, tmp_path):
     page = publish(study, store, tmp_path)
     assert not page.failures and page.page.is_file()

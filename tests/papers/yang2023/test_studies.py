@@ -48,7 +48,12 @@ def claim_of(claims, name):
     return next(claim for claim in claims if claim.name == name)
 
 
-STUDIES = [entry for entry in catalogue() if entry.name.startswith("yang2023/")]
+QUICK = ("yang2023/mild-and-over", "yang2023/fig2", "yang2023/cifar")
+STUDIES = [
+    entry if entry.name in QUICK else pytest.param(entry, marks=pytest.mark.slow)
+    for entry in catalogue()
+    if entry.name.startswith("yang2023/")
+]
 
 
 @pytest.mark.parametrize("entry", STUDIES, ids=lambda entry: entry.name)
