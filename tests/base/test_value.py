@@ -16,9 +16,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from prunescope import SGD, Moment, Noise, Prune, Reading, Risk
+from prunescope import SGD, Compared, Moment, Noise, Prune, Reading, Risk
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.value import Value, array_digest, canonical, kind, text_digest
+from prunescope.measures import Barrier
 
 
 class Leaf(Value):
@@ -277,6 +278,10 @@ WRONG = {
         r"^Prune\.score='magnitude': it must be .* Score: .*Magnitude\(\.\.\.\)",
     ),
     "a state": (lambda: Reading(measure=Risk(split="test"), state=Moment()), r"Reading\.state=.*: .* ps\.final\(run\)"),
+    "a module": (
+        lambda: Compared(comparison=Barrier(split="test"), first=torch.nn.Linear(2, 2), second=torch.nn.Linear(2, 2)),
+        r"Compared\.first=.*: .* ps\.given\(module, task\) of a network",
+    ),
     "a rate": (lambda: SGD(lr=0.1), r"'lr' is no field of SGD; the learning rate belongs to the schedule"),
     "a slip": (lambda: SGD(momentun=0.1), r"'momentun' is no field of SGD; did you mean 'momentum'\?"),
     "nothing": (lambda: Noise(), r"^Noise\.std is required; give it$"),

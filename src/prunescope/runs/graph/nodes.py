@@ -24,6 +24,9 @@ from prunescope.runs.graph.recipe import Recipe
 from prunescope.tasks.task import Problem
 from prunescope.training.probes import Probe
 
+A_STATE = "give a state, ps.final(run) at the end of a run, ps.given(module, task) of a network trained elsewhere"
+"""What to write where a state is wanted."""
+
 
 class Measured(Value):
     """What is computed of stored states, and stored itself."""
@@ -62,9 +65,7 @@ class Measured(Value):
 class Reading(Measured):
     """What `measure` says of one stored state."""
 
-    field_hints: ClassVar[Mapping[str, str]] = {
-        "state": "give a state, such as that at the end of a run: ps.final(run)"
-    }
+    field_hints: ClassVar[Mapping[str, str]] = {"state": A_STATE}
     measure: Measure
     state: StateRef
 
@@ -92,6 +93,7 @@ def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...
 class Compared(Measured):
     """What `comparison` says of two stored states, whose runs may be of different networks if it permits that."""
 
+    field_hints: ClassVar[Mapping[str, str]] = {"first": A_STATE, "second": A_STATE}
     comparison: Comparison
     first: StateRef
     second: StateRef
