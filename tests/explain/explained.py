@@ -1,14 +1,23 @@
 """Designs of small networks, and results of theirs that are made up."""
 
+from dataclasses import replace
+
 import numpy as np
 
 import prunescope as ps
 from prunescope.explain.design import Design, Pruning
-from prunescope.explain.factors import FACTORS
+from prunescope.explain.factors import FACTORS, Factor
 from prunescope.runs.store.results import Failed
 from prunescope.sparsity.select import Remaining
 
 LEVELS = 2
+SHAKEN = Factor(
+    "noise",
+    "weights are shaken at the events",
+    lambda arm: replace(arm, also=(ps.Noise(std=0.1, length="1it"),)),
+    needs=frozenset({"time"}),
+)
+"""A part of pruning that somebody else thought of."""
 
 
 def recipe(**changes):

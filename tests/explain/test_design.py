@@ -1,25 +1,21 @@
-"""The networks of the design are what their names say, and what cannot be explained is refused before anything runs."""
+"""The networks of the design are what their names say, and so is what the report says of them."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 sys.path.append(str(Path(__file__).parent))  # for `explained`
 
-from explained import LEVELS, MadeUp, design, made_up, recipe
+from explained import LEVELS, SHAKEN, MadeUp, design, made_up, recipe
 
 import prunescope as ps
-from prunescope.base.errors import UsageError
 from prunescope.explain.claims import claims
-from prunescope.explain.design import DENSE, Design, Pruning, outcomes
-from prunescope.explain.factors import FACTORS, Factor
+from prunescope.explain.design import DENSE
+from prunescope.explain.factors import FACTORS
 from prunescope.explain.figures import sentence
 from prunescope.explain.study import explain
-from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.studies.curves import sort_curves
 from prunescope.studies.judging import judge, judge_all
 from prunescope.studies.plots import COLOURS, look
@@ -92,15 +88,6 @@ def test_a_narrower_network_has_at_most_as_many_weights_as_the_pruned_one():
     first, second = (max(1, round(width * scale)) for width in (16, 8))
     full, narrow = 16 * 16 + 16 * 8 + 8 * 4, 16 * first + first * second + second * 4
     assert 0.85 * 0.8**3 * full < narrow <= 0.8**3 * full
-
-
-SHAKEN = Factor(
-    "noise",
-    "weights are shaken at the events",
-    lambda arm: replace(arm, also=(ps.Noise(std=0.1, length="1it"),)),
-    needs=frozenset({TIME}),
-)
-"""A part of pruning that somebody else thought of."""
 
 
 def test_another_factor_is_one_value():
@@ -262,112 +249,3 @@ def test_what_is_drawn_is_one_factor_away_in_colours_of_its_own():
     for panel, curves in sort_curves(figure.plot, table).items():
         colours = {look(curve.style)[0] for curve in curves}
         assert len(colours) == len(arms[panel]) <= len(COLOURS)
-
-
-# -- bad input
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"prune": ps.Prune(), "fraction": 0.3}, "leave fraction out"),
-        ({"levels": 0}, "levels=0: input should be greater than or equal to 1"),
-        ({"replicates": 1}, "replicates=1: input should be greater than or equal to 2"),
-        ({"prune": ps.Prune(amount=Sparsity(final=0.5))}, "level 2 cannot be reached.*give levels=1"),
-        ({"prune": ps.Prune(amount=Remaining(fraction=0.99)), "levels": 9}, "level 5 cannot be reached"),
-        ({"prune": ps.Prune(amount=Remaining(fraction=0.9)), "size": "narrower"}, "the narrowest .* prune less"),
-        ({"prune": 0.3}, "prune=0.3 is no pruning; give a ps.Prune"),
-        ({"prune": ps.Prune(when=ps.At(at="1ep"))}, "at its start, and Prune.* does not; leave when= out"),
-        ({"rewind": "3ep"}, "rewind='3ep' leaves nothing of length='3ep' to train; give an earlier position"),
-        ({"factors": FACTORS[:2]}, "no pruning: that network is not disturbed, chosen; give those of"),
-        ({"factors": ()}, "that network is not replayed, small, disturbed, chosen"),
-        (
-            {"factors": (*FACTORS, replace(SHAKEN, needs=frozenset())), "orders": "two"},
-            "'noise' is the same network as 'dense'; say by needs=",
-        ),
-        ({"factors": (*FACTORS, replace(SHAKEN, given=lambda arm: None))}, "factor 'noise' gives None; return the arm"),
-        ({"factors": FACTORS[0]}, "factors are Factor.*; give a tuple of Factor"),
-        ({"factors": (*FACTORS, FACTORS[0])}, "choice, time; give each a name of its own"),
-        ({"factors": (*FACTORS, replace(FACTORS[0], name="pruning"))}, "other than 'pruning'"),
-        ({"factors": (*FACTORS, replace(SHAKEN, needs=frozenset({"tme"})))}, "a factor needs tme, and there are time"),
-    ],
-)
-def test_what_cannot_be_explained_is_refused_with_the_fix(changes, message):
-    with pytest.raises(UsageError, match=message):
-        explain(recipe(), **changes)
-
-
-LABELS = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(recipe()))
-HALF = {"name": "label", "fold": 0, "folds": 2}
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"stop": ps.LossBelow(loss=0.1)}, "LossBelow.* ends a run, later events of pruning would be left out"),
-        (
-            {"examples": ps.Subset(source=LABELS, rule="prunescope.studies.subsets:without_fold", args=HALF)},
-            "not known while its examples are a Subset; give a task those",
-        ),
-    ],
-)
-def test_a_recipe_in_which_events_of_pruning_have_no_place_is_refused(changes, message):
-    with pytest.raises(UsageError, match=message):
-        explain(recipe(**changes))
-
-
-def test_a_schedule_of_fewer_steps_than_events_is_told():
-    assert not any("several come at once" in note for note in explain(recipe(length="7it")).notes)
-    assert "7 events of pruning share a schedule of 6 steps" in explain(recipe(length="6it")).notes[-1]
-
-
-def test_what_is_no_recipe_is_refused():
-    with pytest.raises(UsageError, match=r"'my_recipe.py' is no recipe; give a ps.Recipe"):
-        explain("my_recipe.py")
-
-
-def test_labels_are_not_flipped_by_two_shares_of_which_one_would_count():
-    noisy = ps.with_data(recipe(), label_noise=0.4)
-    with pytest.raises(UsageError, match=r"noise=0.2 beside a recipe with label_noise=0.4; leave one of them out"):
-        explain(noisy, noise=0.2)
-    assert explain(noisy).settings.task.data.label_noise == 0.4
-
-
-def test_a_recipe_that_begins_late_has_its_events_in_what_it_trains():
-    late = Design(recipe(begin="2ep"), ps.Prune(), Pruning(levels=2, replicates=2), FACTORS, None)
-    (run, _) = late.recipes(cell(SIZE, DISTURBANCE))
-    assert [part.when.at for part in run.interventions] == ["1it", "2it"] and run.steps == 3
-
-
-def huber(outputs, y):
-    """A loss of one's own."""
-    return torch.nn.functional.huber_loss(outputs[:, 0], y.float(), reduction="none")
-
-
-def test_only_the_loss_of_the_target_is_in_its_unit():
-    units = [outcomes(task)[1].unit for task in (recipe().task, recipe().task.replace(loss=huber))]
-    assert units == ["nats", "unit of the loss"]
-
-
-def test_a_factory_without_scale_gets_random_masks_and_the_report_says_so():
-    network = ps.network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=16, classes=4)
-    task = ps.Task(network=network.replace(args={"hidden": [4], "inputs": 16, "classes": 4}), data=recipe().task.data)
-    study = explain(recipe(task=task), replicates=2)
-    assert "random mask" in study.notes[0] and "no argument 'scale'" in study.notes[0]
-    with pytest.raises(UsageError, match="no argument 'scale'"):
-        explain(recipe(task=task), replicates=2, size="narrower")
-
-
-def test_a_recipe_that_is_pruned_already_is_refused():
-    with pytest.raises(UsageError, match="a dense recipe has no interventions"):
-        explain(ps.at_init(recipe(), ps.Prune()))
-
-
-def test_one_test_example_is_refused():
-    task = recipe().task.replace(data=ps.Data(source=ps.synthetic(train=96, test=1)))
-    with pytest.raises(UsageError, match="1 test examples say nothing"):
-        explain(recipe(task=task))
-
-
-def test_the_package_answers_to_the_name_of_its_function():
-    assert ps.explain(recipe(), replicates=2).name == "explain"
