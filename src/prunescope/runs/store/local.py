@@ -14,7 +14,7 @@ from prunescope.runs.store.storage import Entry
 
 _NOT_PERMITTED = "writing is not permitted; choose another folder (--store) or change its permissions"
 _FIXES = {
-    errno.ENOSPC: "the disk is full; free some space",
+    errno.ENOSPC: "the disk is full; free some space, or files where `df -i` says that none are left",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EROFS: "the file system is read-only; choose another folder (--store)",
     errno.EACCES: _NOT_PERMITTED,
