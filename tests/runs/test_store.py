@@ -270,6 +270,18 @@ def test_a_failed_write_is_explained_and_leaves_nothing(number, fix, store, monk
     assert not list(store.root.rglob(".*"))
 
 
+@pytest.mark.parametrize("remains", [False, True])
+def test_a_store_that_is_gone_is_not_begun_anew(remains, store, tmp_path):
+    """Moved, deleted, or unmounted, of which an empty folder remains."""
+    filled(store)
+    store.root.rename(tmp_path / "elsewhere")
+    if remains:
+        store.root.mkdir()
+    with pytest.raises(StoreError, match="was moved, deleted or unmounted; put it back, and the same command goes on"):
+        store.pin("mine", [RUN])
+    assert not list(tmp_path.glob("store/*"))
+
+
 def test_a_full_disk_is_one_message_and_work_goes_on_afterwards(store, recipe, tmp_path, monkeypatch):
     ensure(risk(recipe), store=tmp_path / "reference", workers=1)
     room = 6

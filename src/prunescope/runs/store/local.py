@@ -43,6 +43,7 @@ class LocalStorage:
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} cannot be opened as a store (it is a file); choose another folder (--store)")
         self.url = str(self.root)
+        self._begun = False  # whether anything was written
 
     def get(self, key: str) -> bytes | None:
         """The content of the file."""
@@ -160,6 +161,7 @@ class LocalStorage:
                         raise
                 with contextlib.suppress(FileNotFoundError):
                     self._make(path.parent, durable)
+            self._begun = True
             try:
                 with file:
                     _write(file, content, durable)
@@ -171,7 +173,9 @@ class LocalStorage:
                 _sync_names(path.parent)
 
     def _make(self, folder: Path, durable: bool) -> None:
-        """Makes a folder and those that it lies in."""
+        """Makes a folder and those that it lies in, but no store anew in the place of one that work goes on in."""
+        if self._begun and not (self.root.exists() and any(self.root.iterdir())):
+            raise StoreError(f"{self.root} was moved, deleted or unmounted; put it back, and the same command goes on")
         folder.mkdir(parents=True, exist_ok=True)
         while durable and folder != self.root:
             folder = folder.parent
