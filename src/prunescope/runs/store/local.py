@@ -64,8 +64,8 @@ class LocalStorage:
     def create(self, key: str, content: bytes, *, durable: bool = True) -> bool:
         """A second name for a whole file, which the system gives once, also on NFS.
 
-        Where it gives no second names, the file is made exclusively and then written: a kill in between leaves a part
-        of it, which its digest tells.
+        Where it gives no second names, the file is made exclusively and then written: only a kill in between leaves a
+        part of it, which its digest tells.
         """
         with self._written(key, content, durable) as (temporary, path):
             try:
@@ -86,6 +86,9 @@ class LocalStorage:
                         _write(file, content, durable)
                 except FileExistsError:
                     return False
+                except OSError:
+                    path.unlink(missing_ok=True)
+                    raise
         return True
 
     def exists(self, key: str) -> bool:
