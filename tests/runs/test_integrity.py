@@ -38,6 +38,8 @@ def test_what_a_later_version_wrote_is_not_set_aside(store: Store) -> None:
     with pytest.raises(StoreError, match="written by a later version of prunescope; use that version"):
         store.manifest(run)
     assert path.exists() and not store.set_aside
+    (checked,) = housekeeping.verify(store, [store.manifest_key(run)])
+    assert "use that version on this store" in checked.problem and "delete" not in checked.problem
     store.write_json("prices/x.json", {"a": {"begin": 1.0, "of a later version": 2.0}, "b": 3})
     assert Measurements(store, "x", Price).known == {}
 

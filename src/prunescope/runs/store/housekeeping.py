@@ -107,9 +107,11 @@ def verify(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
         try:
             _check(store, key)
         except Exception as problem:  # what is damaged can fail in any way, and the others are still to be read
-            damage = str(problem).split(";")[0].removeprefix(f"{store.where(key)} ")
+            said = str(problem).removeprefix(f"{store.where(key)} ")
             unit = key.rpartition("/")[0] if key.startswith("runs/") else key
-            yield Checked(key, f"{damage}; delete {store.where(unit)}, and the same command makes it again")
+            if isinstance(problem, codec.Damaged) or not isinstance(problem, StoreError):  # else it may be whole
+                said = f"{said.split(';')[0]}; delete {store.where(unit)}, and the same command makes it again"
+            yield Checked(key, said)
         else:
             yield Checked(key)
 
@@ -117,7 +119,7 @@ def verify(store: Store, keys: Iterable[str]) -> Iterator[Checked]:
 def _check(store: Store, key: str) -> None:
     content, name, file = store.storage.get(key), store.where(key), key.rpartition("/")[2]
     if content is None:
-        raise StoreError("is missing: lost, or its run was killed while it was stored")
+        raise codec.Damaged("is missing: lost, or its run was killed while it was stored")
     run = key.rpartition("/")[0].rpartition("/")[2]
     part = file.partition("-")[2].partition(".")[0] if key.startswith("runs/") else ""
     owner = f"{run}/{part}" if part else file.partition(".")[0]
