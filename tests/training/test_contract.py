@@ -7,11 +7,32 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope import At, Augmentation, Intervention, Measure, Noise, Probe, Prune, Remaining, Score
+from prunescope import (
+    SGD,
+    At,
+    Augmentation,
+    Constant,
+    Data,
+    Intervention,
+    Measure,
+    Noise,
+    Probe,
+    Prune,
+    Reading,
+    Recipe,
+    Remaining,
+    Risk,
+    Score,
+    Seeds,
+    Task,
+    digits,
+    final,
+    network,
+)
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import seeded
 from prunescope.base.tree import equal
-from prunescope.measures.measure import plain
+from prunescope.measures.measure import State, plain
 from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace as Lean
 from prunescope.training.run import begin, train
@@ -216,6 +237,16 @@ def test_an_augmentation_returns_as_many_images_of_the_same_numbers(lab, made, w
         train(program, lab.begin(program))
 
 
+def careless(problem, weights):
+    """Works in place wherever it gets hold of something, and leaves its hooks behind."""
+    for leaf in (*weights.params.values(), problem.train.y, problem.test.y):
+        leaf.zero_()
+    for _, labels in problem.split("test").batches(2):
+        labels.fill_(1)
+    for training in (True, False):
+        problem.model.template(train=training).register_forward_hook(lambda module, inputs, outputs: 0 * outputs)
+
+
 class Zeroing(Probe):
     made: str
 
@@ -223,9 +254,8 @@ class Zeroing(Probe):
         return (2,)
 
     def observe(self, problem, state, running_loss):
-        for leaf in state.weights.params.values():
-            leaf.zero_()
-        return {"number": {"a": torch.tensor(2.0), "b": np.float32(3)}, "vector": {"a": torch.ones(2)}, "none": None}[
+        careless(problem, state.weights)
+        return {"number": {"a": torch.tensor(2.0), "b": np.float32(3), "drawn": drawn()}, "vector": {"a": torch.ones(2)}, "none": None}[
             self.made
         ]
 
@@ -233,8 +263,9 @@ class Zeroing(Probe):
 def test_a_probe_sees_a_copy_and_returns_numbers(lab):
     program = lab.program(steps=5)
     alone = train(program, lab.begin(program))
-    seen = train(program, lab.begin(program), probes=(Zeroing(made="number"),))
+    again, seen = (train(program, lab.begin(program), probes=(Zeroing(made="number"),), engine=Loop()) for _ in range(2))
     assert equal(alone.state.weights.params, seen.state.weights.params)
+    assert again.traces == seen.traces
     (rows,) = seen.traces.values()
     assert [(row["a"], row["b"]) for row in rows] == [(2.0, 3.0)]
     for made, words in (("vector", "'a', which is no number"), ("none", "a NoneType")):
@@ -266,6 +297,31 @@ def test_classes_without_their_methods_cannot_be_made():
         Lacking()
     with pytest.raises(TypeError, match=r"abstract class Silent .*measure"):
         Silent()
+
+
+class Careless(Measure):
+    """The norm of the gradient over the test set, and then havoc."""
+
+    def measure(self, problem, weights):
+        params = {name: leaf.requires_grad_() for name, leaf in weights.params.items()}
+        x, y = next(problem.split("test").batches(100))
+        loss = problem.loss(problem.model.apply(params, weights.buffers, x, train=False)[0], y).mean()
+        slopes = torch.autograd.grad(loss, list(params.values()))
+        with torch.no_grad():
+            careless(problem, weights)
+        return {"norm": sum(slope.square().sum() for slope in slopes).sqrt()}
+
+
+def test_a_measure_may_ask_for_gradients_and_leaves_nothing_behind():
+    task = Task(network=network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=64), data=Data(source=digits()))
+    run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=64, length="1ep")
+    problem = task.load(Seeds(), task.data.source.load())
+    state = State(problem, problem.model.fresh(0))
+    with torch.no_grad():
+        before = Reading(measure=Risk(), state=final(run)).take(state)
+        first, second = (Reading(measure=Careless(), state=final(run)).take(state) for _ in range(2))
+        assert Reading(measure=Risk(), state=final(run)).take(state) == before
+    assert first == second and first["norm"] > 0
 
 
 class Said(Measure):
