@@ -125,6 +125,16 @@ class Fraction(Own):
         return (clock.total / 2,)
 
 
+class Trees(Own):
+    def apply(self, state, context):
+        return state.replace(weights=dict(state.weights.params))
+
+
+class Counts(Own):
+    def events(self, clock):
+        return tuple(np.arange(1, 3))
+
+
 class One(Own):
     def events(self, clock):
         return 3
@@ -144,6 +154,7 @@ REFUSED = {
     Late: r"Late.events\(clock\) names step 21, and the run has steps 0 to 20",
     Early: r"names step -1",
     Fraction: r"returned \(10.0,\); it must return whole steps",
+    Trees: r"Trees.apply returned a dict for the weights; give state.weights.replace",
     One: r"returned 3; it must return whole steps",
 }
 
@@ -205,6 +216,8 @@ class Unlike(Score):
         if self.made == "in place":
             next(iter(weights.params.values())).zero_()
         numbers = {name: leaf.abs() for name, leaf in weights.params.items() if name in weights.masks}
+        if self.made in ("rows", "complex"):
+            return {name: leaf.sum(1) if self.made == "rows" else leaf * 1j for name, leaf in numbers.items()}
         return [numbers] if self.made == "list" else {name: leaf.numpy() for name, leaf in numbers.items()}
 
 
@@ -214,6 +227,8 @@ class Unlike(Score):
         ("in place", "changes the weights in place"),
         ("list", "returned a list; it"),
         ("arrays", "returned a dict of ndarray;"),
+        ("rows", r"returned float32 \[3\] for fc.weight; it must return real numbers \[3, 5\]"),
+        ("complex", r"returned complex64 \[3, 5\] for fc.weight"),
     ],
 )
 def test_a_score_returns_new_tensors_by_name(lab, made, words):
@@ -255,15 +270,19 @@ class Zeroing(Probe):
 
     def observe(self, problem, state, running_loss):
         careless(problem, state.weights)
-        return {"number": {"a": torch.tensor(2.0), "b": np.float32(3), "drawn": drawn()}, "vector": {"a": torch.ones(2)}, "none": None}[
-            self.made
-        ]
+        return {
+            "number": {"a": torch.tensor(2.0), "b": np.float32(3), "drawn": drawn()},
+            "vector": {"a": torch.ones(2)},
+            "none": None,
+        }[self.made]
 
 
 def test_a_probe_sees_a_copy_and_returns_numbers(lab):
     program = lab.program(steps=5)
     alone = train(program, lab.begin(program))
-    again, seen = (train(program, lab.begin(program), probes=(Zeroing(made="number"),), engine=Loop()) for _ in range(2))
+    again, seen = (
+        train(program, lab.begin(program), probes=(Zeroing(made="number"),), engine=Loop()) for _ in range(2)
+    )
     assert equal(alone.state.weights.params, seen.state.weights.params)
     assert again.traces == seen.traces
     (rows,) = seen.traces.values()
@@ -274,6 +293,7 @@ def test_a_probe_sees_a_copy_and_returns_numbers(lab):
 
 
 def test_what_keeps_it_trains_and_acts_once(lab):
+    assert trained(lab, Counts()).state.step == 20
     before, after = trained(lab, Own()), trained(lab, Halves())
     assert after.state.step == 20
     assert not torch.equal(before.state.weights.params["fc.weight"], after.state.weights.params["fc.weight"])
@@ -338,7 +358,7 @@ RETURNED = {"value": None}
         (torch.tensor(1.0), r"Said returned a Tensor; .*by name"),
         (None, "returned a NoneType"),
         ({}, "returned nothing"),
-        ({1: torch.tensor(1.0)}, "by name"),
+        ({1: torch.tensor(1.0)}, r"returned the names \[1\]; .*by name"),
         ({"error": "low"}, "no numbers"),
     ],
 )

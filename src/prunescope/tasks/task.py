@@ -275,8 +275,8 @@ class Problem:
         def own(split: Split) -> Split:
             return replace(split, y=split.y.clone(), clean=split.clean.clone())
 
-        splits = {name: own(getattr(self, name)) for name in ("train", "pool", "validation", "test")}
-        return replace(self, model=self.model.copy(), **splits)
+        train, pool, validation, test = map(own, (self.train, self.pool, self.validation, self.test))
+        return replace(self, model=self.model.copy(), train=train, pool=pool, validation=validation, test=test)
 
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""
