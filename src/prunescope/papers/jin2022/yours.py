@@ -130,6 +130,9 @@ def follow(
     """
     recipe.task.target.require_shares("the study jin2022/yours")
     from_zero("noises", noises)
+    Settings(
+        levels=levels, replicates=replicates, ensemble=ensemble, early=early, groups=groups, folds=folds, fits=fits
+    )
     _check_sizes(recipe, noises, folds)
     bench = Benchmark(
         base=recipe,
