@@ -46,6 +46,16 @@ def _frugal() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def little_room() -> Iterator[None]:
+    """The system itself refuses files of more than 2 KB, as a full disk does."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2048, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 GPU = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),

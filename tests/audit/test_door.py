@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import prunescope as ps
 from prunescope import measures
 from prunescope.audit.door import _judges
-from prunescope.base.errors import UsageError
+from prunescope.base.errors import StoreError, UsageError
 from prunescope.base.reference import StateRef
 from prunescope.tasks.data.tensors import tensors
 
@@ -205,6 +205,12 @@ def test_conditions_that_cannot_be_are_refused(store, options, says):
     with pytest.raises(UsageError) as raised:
         ps.audit(net, baked(net), **({"test": TEST} | options), store=store)
     assert says in str(raised.value)
+
+
+def test_a_message_calls_networks_by_name_and_a_place_by_its_path(here, store):
+    (store.root / "runs").write_text("a file in the place of a folder")
+    with pytest.raises(StoreError, match=r"cannot write \S+/runs/(..)/\1[0-9a-f]{30}/"):
+        ps.audit(dense(), pruned(dense()), test=TEST, store=store)
 
 
 def test_short_networks_share_no_seed_and_no_start_with_the_network_whose_recipe_they_have():

@@ -17,6 +17,7 @@ from prunescope.explain.design import Design, Pruning, outcomes
 from prunescope.explain.factors import FACTORS
 from prunescope.explain.study import explain
 from prunescope.sparsity.select import Remaining, Sparsity
+from prunescope.studies.summary import described
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,16 @@ def test_labels_are_not_flipped_by_two_shares_of_which_one_would_count():
     noisy = ps.with_data(recipe(), label_noise=0.4)
     with pytest.raises(UsageError, match=r"noise=0.2 beside a recipe with label_noise=0.4; leave one of them out"):
         explain(noisy, noise=0.2)
-    assert explain(noisy).settings.task.data.label_noise == 0.4
+    assert explain(noisy).settings.recipe.task.data.label_noise == 0.4
+
+
+def test_a_study_made_in_python_says_how_far_it_prunes_and_is_registered_by_it():
+    mild, strong = (explain(recipe(), fraction=fraction, replicates=2) for fraction in (0.1, 0.5))
+    by_prune = explain(recipe(), prune=ps.Prune(amount=Remaining(fraction=0.5)), replicates=2)
+    assert len({mild.settings.id, strong.settings.id, by_prune.settings.id}) == 2
+    assert described(strong.settings)["how"]["prune"]["amount"]["fraction"] == 0.5
+    assert described(strong.settings)["how"]["levels"] == 7
+    assert described(strong.settings)["recipe"]["batch"] == recipe().batch
 
 
 def test_a_recipe_that_begins_late_has_its_events_in_what_it_trains():

@@ -40,6 +40,26 @@ def test_a_combination_a_choice_and_a_subset_end_to_end(store, recipe):
     }
 
 
+def test_rows_of_a_subset_are_not_taken_for_rows_of_the_whole_split(store, recipe):
+    seen = Reading(measure=Examples(), state=final(recipe))
+    half = recipe.replace(examples=Subset(source=seen, rule="specimens:hardest", args={"count": 48}))
+    inside = Reading(measure=Examples(), state=final(half))
+    twice = recipe.replace(examples=Subset(source=inside, rule="specimens:hardest", args={"count": 24}))
+    with pytest.raises(UsageError, match=r"trained on a Subset itself.*measure a run on all training examples"):
+        ensure(twice, store=store, workers=1)
+
+    other = recipe.replace(
+        examples=Subset(
+            source=seen, rule="prunescope.studies.subsets:without_fold", args={"name": "index", "fold": 0, "folds": 2}
+        )
+    )
+    both = (inside, Reading(measure=Examples(), state=final(other)))
+    results = ensure(*both, store=store, workers=1)
+    for name in ("difference", "not_given_up", "forgetting", "mean"):
+        with pytest.raises(UsageError, match=r"different training examples \(48, 48\)"):
+            results[Combined(function=f"prunescope.measures.combine:{name}", inputs=both)]
+
+
 def test_a_subset_beyond_the_data_is_a_clear_error(store, recipe):
     part = Subset(source=Reading(measure=Examples(), state=final(recipe)), rule="specimens:beyond")
     with pytest.raises(UsageError, match=r"picks rows 0 to 1000000 of a training split of 96"):

@@ -14,7 +14,7 @@ from prunescope.runs.execution import preparation
 from prunescope.runs.execution.checkpointer import load_checkpoint
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.machine import pack_sizes
-from prunescope.runs.machine.devices import device_named, one_thread
+from prunescope.runs.machine.devices import device_named, one_thread, seconds_worked
 from prunescope.runs.machine.engines import EngineSetting
 from prunescope.tasks.kernels import jit
 from prunescope.tasks.kernels.kernel_config import Kernels
@@ -163,3 +163,12 @@ def test_making_a_recording_is_no_part_of_a_step(monkeypatch):
     members = [SimpleNamespace(replica=None, steps_until_due=1000)]
     found = pack_sizes._step(SimpleNamespace(advance=advance), members, "cuda")
     assert found == pytest.approx(0.001)
+
+
+def test_what_work_costs_does_not_depend_on_what_else_the_machine_does():
+    """A process that waits for its turn sleeps."""
+    began = seconds_worked("cpu")
+    time.sleep(0.3)
+    assert seconds_worked("cpu") - began < 0.1
+    while seconds_worked("cpu") - began < 0.15:
+        pass

@@ -270,6 +270,31 @@ def test_a_failed_write_is_explained_and_leaves_nothing(number, fix, store, monk
     assert not list(store.root.rglob(".*"))
 
 
+def test_where_no_file_has_two_names_a_full_disk_leaves_no_part_of_one(store, monkeypatch, little_room):
+    resource = pytest.importorskip("resource")
+
+    def no_links(*names):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+        raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "link", no_links)
+    with pytest.raises(StoreError, match="File too large"):
+        store.add_reading(READING, {"loss": torch.ones(2)}, {})
+    assert not store.has_reading(READING) and not list(store.root.rglob(".*"))
+
+
+@pytest.mark.parametrize("remains", [False, True])
+def test_a_store_that_is_gone_is_not_begun_anew(remains, store, tmp_path):
+    """Moved, deleted, or unmounted, of which an empty folder remains."""
+    filled(store)
+    store.root.rename(tmp_path / "elsewhere")
+    if remains:
+        store.root.mkdir()
+    with pytest.raises(StoreError, match="was moved, deleted or unmounted; put it back, and the same command goes on"):
+        store.pin("mine", [RUN])
+    assert not list(tmp_path.glob("store/*"))
+
+
 def test_a_full_disk_is_one_message_and_work_goes_on_afterwards(store, recipe, tmp_path, monkeypatch):
     ensure(risk(recipe), store=tmp_path / "reference", workers=1)
     room = 6

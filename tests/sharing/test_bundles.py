@@ -345,3 +345,13 @@ def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_pa
     with pytest.raises(UsageError, match="nothing of tiny is in"):
         publish(study, tmp_path / "new", store=ps.Store(tmp_path / "empty"))
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+
+
+def test_a_bundle_that_does_not_fit_is_named_and_leaves_what_was_there(world, root, tmp_path, request):
+    before = sorted(tmp_path.iterdir())
+    request.getfixturevalue("little_room")
+    for place in (root, tmp_path / "new"):
+        with pytest.raises(OSError, match="File too large") as raised:
+            publish(world[0], place, store=world[1])
+        assert raised.value.filename == str(place)
+    assert sorted(tmp_path.iterdir()) == before and open_bundle(root)

@@ -161,6 +161,17 @@ def test_a_run_by_its_id_and_what_is_refused(store, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("to", EVERY)
+def test_a_full_disk_is_told_and_leaves_no_file(to, store, tmp_path, request):
+    """In whatever way the format's own writer takes it."""
+    run = ps.imp(recipe(), levels=1)[-1]
+    ps.ensure(run, store=store, workers=1)
+    request.getfixturevalue("little_room")
+    with pytest.raises(PrunescopeError, match=f"net cannot be written as {to} .*; nothing was written"):
+        ps.export(run, to, tmp_path / "net", store=store)
+    assert not list(tmp_path.iterdir())
+
+
 class Fixed(Filters):
     """A buffer that no state dict has, and that the code makes."""
 

@@ -173,7 +173,8 @@ def audit(
         results = ensure(plan.all_nodes, store=store, workers=1, device=device, display=display)
     except PrunescopeError as problem:
         ids = {state.run.id[:8]: name for name, state in reversed(plan.states.items())}
-        problem.args = (re.sub("|".join(ids), lambda found: repr(ids[found[0]]), str(problem)),)
+        short = rf"\b({'|'.join(ids)})\b"  # whole ids are of paths
+        problem.args = (re.sub(short, lambda found: repr(ids[found[0]]), str(problem)),)
         raise
     study = plan.study()
     return AuditReport(plan, study, results, judge_all(study.claims, results))

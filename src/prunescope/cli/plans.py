@@ -75,7 +75,7 @@ def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] 
     said.append(
         f"The rest takes about {duration(price.clock)} with {count} worker{'s' if count > 1 else ''} on "
         f"{machine.device} ({duration(price.work)} of work, {duration(price.longest)} on the longest path) "
-        f"and at most {size(price.disk)} of disk, as measured on this machine."
+        f"and at most {size(price.disk)} of disk, as measured on this machine, with its cores free."
     )
     if bound := rest.open_ended():
         said.append(f"{bound} of these depend on results or may stop early; they are priced at the most they can cost.")

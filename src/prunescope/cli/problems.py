@@ -15,7 +15,13 @@ from prunescope.cli.screen import messages
 
 CANNOT = PrunescopeError.exit_code
 INTERRUPTED = 130
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FREE = "; free some space, and the same command goes on"
+_FIXES = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EROFS: "; name another folder",
+    errno.EACCES: "; name another folder, or change its permissions",
+}
 PIPE_CLOSED = 141
 """As a shell says of a process that SIGPIPE ended."""
 
@@ -75,8 +81,7 @@ def _message(problem: Exception) -> str:
         return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback"
     if isinstance(problem, OSError) and problem.strerror:
         place = f"{problem.filename}: " if problem.filename else ""
-        fix = "; free some space, and the same command goes on" if problem.errno in _FULL else ""
-        return f"{place}{problem.strerror}{fix}"
+        return f"{place}{problem.strerror}{_FIXES.get(problem.errno or 0, '')}"
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
         "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where"

@@ -24,7 +24,7 @@ from prunescope.runs.graph.recipe import Recipe, Subset
 from prunescope.sparsity.select import Remaining
 from prunescope.studies import Quantity, Study, arrays
 from prunescope.studies.load import Template, recipe_of
-from prunescope.studies.own import Count, Own
+from prunescope.studies.own import Arguments, Count, Own
 from prunescope.studies.selection import stopped_early
 from prunescope.studies.study import titled
 from prunescope.tasks.network import Network
@@ -103,6 +103,8 @@ def _study(
     _require_pruning(design)
     other, missing = controls(design)
     error = design.outcomes[0]
+    extent = {name: getattr(how, name) for name in Pruning.model_fields if name not in ("fraction", "score")}
+    asked = {"prune": prune, "factors": tuple(factor.name for factor in factors), **extent}
     claimed = claims(error.label, design.effect(error), design.parts(error))
     source = recipe.task.data.source
     data = getattr(source, "name", type(source).__name__.lower())
@@ -110,7 +112,7 @@ def _study(
     words = f"{recipe.task.network.path} on {data}, {levels}, {how.replicates} replicates; {_training(recipe)}"
     return Study(
         *titled(__doc__),
-        settings=how if scale else recipe,
+        settings=how if scale else Arguments(recipe=recipe, how=asked),
         scale=": ".join(filter(None, (scale, words))),
         figures=figures(design, claimed, other),
         claims=claimed,

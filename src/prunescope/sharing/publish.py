@@ -42,7 +42,8 @@ def publish(
 
     Weights are not part of a bundle, only their digests; neither are data, names of machines, or code of one's own.
 
-    Raises UsageError where nothing of the study is stored, and for a folder that holds something else.
+    Raises UsageError where nothing of the study is stored, and for a folder that holds something else; OSError, with
+    the folder in it, where it cannot be written.
     """
     require_study(study)
     store = open_store(store)
@@ -61,6 +62,8 @@ def publish(
             shutil.rmtree(old)
         else:
             temporary.rename(place)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror or str(problem), str(place)) from problem
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return bundle.open_bundle(place)

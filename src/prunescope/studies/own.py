@@ -40,6 +40,13 @@ def source_named(
     return file_source(name, target, names=tuple(SOURCES), trained=trained, groups=groups)
 
 
+class Arguments(Value):
+    """The settings of a study that is made in Python: a recipe, and by name what else the function was given."""
+
+    recipe: Recipe
+    how: dict[str, Any]
+
+
 class Own(Value):
     """A network and its training.
 

@@ -33,9 +33,7 @@ def summary(study: Study, verdicts: Sequence[Verdict]) -> dict[str, Any]:
 
 def described(settings: Value) -> dict[str, Any]:
     """All fields of a settings value as plain data; nested values with their class as "kind"."""
-    plain = describe(settings)
-    assert isinstance(plain, dict)
-    return {name: value for name, value in plain.items() if name != "kind"}
+    return {name: describe(getattr(settings, name)) for name in type(settings).model_fields}
 
 
 def summary_sentence(verdicts: Sequence[Verdict], rule: Rule | None = None) -> str:

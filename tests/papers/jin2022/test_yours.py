@@ -18,6 +18,7 @@ from prunescope.sparsity.select import Remaining
 from prunescope.studies.judging import judge_all
 from prunescope.studies.plot import NothingToShow
 from prunescope.studies.subsets import without_fold
+from prunescope.studies.summary import described
 from prunescope.tasks.nets import LeNet
 from prunescope.tasks.task import Task
 from prunescope.training.interventions import Prune
@@ -231,3 +232,9 @@ def test_classes_and_groups_of_ones_own_are_tables_by_name(tmp_path):
     south = np.array([name == "south" for name in site])
     dense = np.mean([100 * (~np.asarray(correct)[south]).mean() for correct in errs[:2]])
     assert last["south"]["dense"] == pytest.approx(dense)
+
+
+def test_two_studies_of_one_recipe_are_registered_apart():
+    one, other = (yours.follow(recipe(), levels=levels) for levels in (2, 3))
+    assert one.settings.id != other.settings.id
+    assert described(other.settings)["how"]["levels"] == 3

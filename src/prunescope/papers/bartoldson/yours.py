@@ -5,6 +5,7 @@ recipe of your own: a network, data and optimizer that no setting can name.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Self
 
 import torch
@@ -25,7 +26,7 @@ from prunescope.papers.whom import of_whom, on_test
 from prunescope.sparsity.select import Target
 from prunescope.sparsity.structure import Structure
 from prunescope.studies.events import Epochs
-from prunescope.studies.own import Own
+from prunescope.studies.own import Arguments, Own
 from prunescope.tasks.model import Model
 from prunescope.training.probes import Limit
 
@@ -154,7 +155,7 @@ def follow(
     observables: what is measured in each run; by default accuracy on all test examples and 1000 training examples after
         every epoch, and three measures of flatness on 256 test examples, or all there are.
     allow_idle_events: whether a layer may have more events than units.
-    settings: what the report shows as such; by default the recipe.
+    settings: what the report shows as such, and claims are registered by; by default these arguments.
 
     Raises UsageError for layers that are not there, and for schedules that the run or a layer cannot have.
 
@@ -172,12 +173,14 @@ def follow(
     _check(recipe, cuts.values(), structure)
     made = [arm(label, ps.during_training(recipe, cut), replicates) for label, cut in cuts.items()]
     observables = observables or Observables(train=1000, recalibration=4, measures=flatness(256))
+    how = {"layers": tuple(layers), "score": score, "targets": tuple(targets), "replicates": replicates}
+    how |= {"observables": asdict(observables), "allow_idle_events": allow_idle_events}
     runs = Comparison((arm(NONE, recipe, replicates), *made), observables=observables)
     anew = f"; beside it stands the same {ANEW}." if observables.recalibration else "."
     return ps.Study(
         name,
         ps.titled(__doc__)[1],
-        settings=settings or recipe,
+        settings=settings or Arguments(recipe=recipe, how=how),
         scale=scale,
         figures=tuple(_figures(runs, targets)),
         notes=(

@@ -23,7 +23,7 @@ from prunescope.papers.jin2022.settings import from_zero
 from prunescope.papers.jin2022.subgroups import Subgroups, sparsity_figure
 from prunescope.papers.jin2022.suspects import Suspects
 from prunescope.papers.readings import noise_name
-from prunescope.studies.own import Own
+from prunescope.studies.own import Arguments, Own
 from prunescope.tasks.data.source import are_images
 
 COST = {"smoke": "20 seconds", "laptop": "3 minutes on 2 cores for digits", "paper": "10 minutes on 2 cores for digits"}
@@ -121,7 +121,7 @@ def follow(
 
     levels, rewind, noises, ensemble, early, groups, folds, fits: as in `Settings`; early is on the recipe's schedule.
     prune: what a level removes; by default 20 % of the remaining weights, smallest magnitude, global.
-    settings: what the report shows as such; by default the recipe.
+    settings: what the report shows as such, and claims are registered by; by default these arguments.
 
     Raises UsageError for noise levels that do not ascend from 0 or change no label, for more groups or folds than
     training examples, and for a test set of one example.
@@ -130,17 +130,18 @@ def follow(
     """
     recipe.task.target.require_shares("the study jin2022/yours")
     from_zero("noises", noises)
-    Settings(
-        levels=levels, replicates=replicates, ensemble=ensemble, early=early, groups=groups, folds=folds, fits=fits
-    )
     _check_sizes(recipe, noises, folds)
+    prune = prune or ps.Prune(amount=ps.Remaining(fraction=0.2))
+    how = {"prune": prune, "levels": levels, "rewind": rewind, "noises": tuple(noises), "replicates": replicates}
+    how |= {"ensemble": ensemble, "early": early, "groups": groups, "folds": folds, "fits": fits}
+    Settings(**{name: value for name, value in how.items() if name != "prune"})  # whose bounds hold here, too
     bench = Benchmark(
         base=recipe,
         noises=tuple(noises),
         replicates=replicates,
         levels=levels,
         rewind=rewind,
-        prune=prune or ps.Prune(amount=ps.Remaining(fraction=0.2)),
+        prune=prune,
         fits=fits,
     )
     sub = Subgroups(bench, recipe.schedule, early, ensemble, groups)
@@ -157,7 +158,7 @@ def follow(
     return ps.Study(
         name,
         ps.titled(__doc__)[1],
-        settings=settings or recipe,
+        settings=settings or Arguments(recipe=recipe, how=how),
         scale=scale,
         paper=f"After {PAPERS['jin2022']}",
         figures=tuple(figures),

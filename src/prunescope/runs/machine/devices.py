@@ -2,6 +2,7 @@
 
 import os
 import platform
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -63,6 +64,16 @@ def _set_precision(parts: Sequence[Any], values: Sequence[str]) -> None:
     torch.set_float32_matmul_precision(older)
     for part, value in zip(parts, values, strict=True):
         part.fp32_precision = value
+
+
+def seconds_worked(device: str) -> float:
+    """Seconds that this process has computed: those of its processor, which what else runs on the machine does not
+    lengthen; on a GPU, whose work no process counts, the clock's after it has finished.
+    """
+    if device == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def device_named(name: str) -> str:

@@ -4,7 +4,6 @@ Belongs here: seconds and bytes of a run alone and in a program, and how many fi
 which runs are alike (`packing.py`), how much memory there is (`memory.py`).
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.value import text_digest
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.machine import memory
-from prunescope.runs.machine.devices import one_thread, processor
+from prunescope.runs.machine.devices import one_thread, processor, seconds_worked
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import Loader, with_kernels
 from prunescope.runs.machine.measurements import Measurements
@@ -228,11 +227,9 @@ def _step(engine: Engine, members: Sequence[Member], device: str, *, rounds: int
     few, many, most = (min(count, free) for count in ((2, 8, 256) if device == "cpu" else (8, 32, 1024)))
 
     def seconds(count: int) -> float:
-        began = time.perf_counter()
+        began = seconds_worked(device)
         engine.advance(replicas, count)
-        if device != "cpu":
-            torch.cuda.synchronize()
-        return time.perf_counter() - began
+        return seconds_worked(device) - began
 
     seconds(few)  # compiles
     less, more = seconds(few), seconds(many)

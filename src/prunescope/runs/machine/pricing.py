@@ -7,7 +7,6 @@ work, what a place in a pack costs (`pack_sizes.py`).
 import math
 import platform
 import statistics
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -22,7 +21,7 @@ from prunescope.measures.measure import Measure
 from prunescope.runs.graph.given import Given, Run
 from prunescope.runs.graph.nodes import Measured, runs_of
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe
-from prunescope.runs.machine.devices import one_thread
+from prunescope.runs.machine.devices import one_thread, seconds_worked
 from prunescope.runs.machine.engines import engine_of
 from prunescope.runs.machine.loader import Loader, fresh_weights
 from prunescope.runs.machine.measurements import Measurements
@@ -72,7 +71,7 @@ class Prices:
         """Reads what was measured before."""
         self.loader, self.densities = loader, dict[str, float]()
         self.largest: dict[str, int] = {}  # weights of the largest linear layer, by network
-        name = text_digest(platform.node() + loader.device)
+        name = text_digest(f"{platform.node()} {loader.device} seconds worked")  # earlier files have the clock's
         self.measured = Measurements(loader.store, name, Price)
         self.taken = Measurements(loader.store, f"readings-{name}", ReadingPrice)
 
@@ -237,12 +236,11 @@ def measure(loader: Loader, recipe: Recipe, density: float = 1.0) -> Price:
         # A GPU's recording is made in the first steps, which are left out.
         [replica] = engine.advance([replica], 1 if loader.device == "cpu" else 8)
         paces: list[float] = []
-        chunk, began = 1, time.perf_counter()
-        while len(paces) < 3 or (time.perf_counter() - began < CALIBRATION_SECONDS and len(paces) < 10):
-            since = time.perf_counter()
+        chunk, began = 1, seconds_worked(loader.device)
+        while len(paces) < 3 or (seconds_worked(loader.device) - began < CALIBRATION_SECONDS and len(paces) < 10):
+            since = seconds_worked(loader.device)
             [replica] = engine.advance([replica], chunk)
-            _wait(loader.device)
-            paces.append((time.perf_counter() - since) / chunk)
+            paces.append((seconds_worked(loader.device) - since) / chunk)
             chunk = min(2 * chunk, 32) if len(paces) > 2 else 1
         step = statistics.median(paces)  # one stall of the machine would ruin a mean
         return Price(step=step, example=_example_seconds(program.problem, weights, 1000), state=_bytes(weights))
@@ -260,9 +258,9 @@ def _example_seconds(problem: Problem, weights: Weights, most: int) -> float:
     test = problem.test
     few = test.at(torch.arange(min(len(test), most), device=test.y.device))
     evaluate(problem, weights, few.at(torch.arange(1, device=test.y.device)))
-    began = time.perf_counter()
+    began = seconds_worked(test.y.device.type)
     evaluate(problem, weights, few)
-    return (time.perf_counter() - began) / len(few)
+    return (seconds_worked(test.y.device.type) - began) / len(few)
 
 
 def _bytes(weights: Weights) -> int:
@@ -280,8 +278,3 @@ def _masked(weights: Weights, density: float) -> Weights:
     }
     params = {name: leaf * masks[name] if name in masks else leaf for name, leaf in weights.params.items()}
     return weights.replace(params=params, masks=masks)
-
-
-def _wait(device: str) -> None:
-    if device != "cpu":
-        torch.cuda.synchronize()

@@ -14,7 +14,7 @@ from prunescope.runs.store.storage import Entry
 
 _NOT_PERMITTED = "writing is not permitted; choose another folder (--store) or change its permissions"
 _FIXES = {
-    errno.ENOSPC: "the disk is full; free some space",
+    errno.ENOSPC: "the disk is full; free some space, or files where `df -i` says that none are left",
     errno.EDQUOT: "the disk quota is used up; free some space",
     errno.EROFS: "the file system is read-only; choose another folder (--store)",
     errno.EACCES: _NOT_PERMITTED,
@@ -43,6 +43,7 @@ class LocalStorage:
         if self.root.exists() and not self.root.is_dir():
             raise StoreError(f"{self.root} cannot be opened as a store (it is a file); choose another folder (--store)")
         self.url = str(self.root)
+        self._begun = False  # whether anything was written
 
     def get(self, key: str) -> bytes | None:
         """The content of the file."""
@@ -63,8 +64,8 @@ class LocalStorage:
     def create(self, key: str, content: bytes, *, durable: bool = True) -> bool:
         """A second name for a whole file, which the system gives once, also on NFS.
 
-        Where it gives no second names, the file is made exclusively and then written: a kill in between leaves a part
-        of it, which its digest tells.
+        Where it gives no second names, the file is made exclusively and then written: only a kill in between leaves a
+        part of it, which its digest tells.
         """
         with self._written(key, content, durable) as (temporary, path):
             try:
@@ -85,6 +86,9 @@ class LocalStorage:
                         _write(file, content, durable)
                 except FileExistsError:
                     return False
+                except OSError:
+                    path.unlink(missing_ok=True)
+                    raise
         return True
 
     def exists(self, key: str) -> bool:
@@ -160,6 +164,7 @@ class LocalStorage:
                         raise
                 with contextlib.suppress(FileNotFoundError):
                     self._make(path.parent, durable)
+            self._begun = True
             try:
                 with file:
                     _write(file, content, durable)
@@ -171,7 +176,9 @@ class LocalStorage:
                 _sync_names(path.parent)
 
     def _make(self, folder: Path, durable: bool) -> None:
-        """Makes a folder and those that it lies in."""
+        """Makes a folder and those that it lies in, but no store anew in the place of one that work goes on in."""
+        if self._begun and not (self.root.exists() and any(self.root.iterdir())):
+            raise StoreError(f"{self.root} was moved, deleted or unmounted; put it back, and the same command goes on")
         folder.mkdir(parents=True, exist_ok=True)
         while durable and folder != self.root:
             folder = folder.parent

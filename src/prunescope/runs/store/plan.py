@@ -125,6 +125,9 @@ class Plan:
 def plan(nodes: Iterable[Value], store: Store) -> Plan:
     """What the store lacks of the given nodes and of everything they need. Reads no data and trains nothing."""
     graph = closure(nodes)
+    for node in graph.values():
+        if isinstance(node, Recipe) and isinstance(node.examples, Subset):
+            _counts_all_rows(node.examples)
     moments, probes = _moments_and_probes(graph)
     jobs: dict[str, Job] = {}
     readings: dict[str, Measured] = {}
@@ -144,6 +147,21 @@ def plan(nodes: Iterable[Value], store: Store) -> Plan:
         elif isinstance(node, Measured) and node.id not in taken:
             readings[node.id] = node
     return Plan(graph, jobs, readings, failed, _waits(graph, jobs.keys() | readings.keys()))
+
+
+def _counts_all_rows(subset: Subset) -> None:
+    """Refuses a rule that looks at a part of the training split: the rows it picks are taken for those of the whole."""
+    pending: list[Value] = [subset.source]
+    for node in pending:  # which grows
+        if not isinstance(node, Measured):
+            pending += node.references
+        elif getattr(node.of, "split", "") == "train":
+            for run in (run for state in node.states for run in runs_of(state)):
+                if isinstance(run, Recipe) and isinstance(run.examples, Subset):
+                    raise UsageError(
+                        f"the subset rule {subset.rule} looks at {node.title}, which was trained on a Subset itself: "
+                        "its rows count from the first of those; measure a run on all training examples"
+                    )
 
 
 def _moments_and_probes(

@@ -147,8 +147,8 @@ def _work(pipe: Connection, make: Callable[[], Workbench], baggage: bytes) -> No
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent decides
     signal.signal(signal.SIGTERM, stop)
     keep_memory()
-    bench = make()
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+    with _told(), contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):  # the parent is gone
+        bench = make()
         pipe.send(Message("", "ready"))
         while True:
             idle = True  # from here on SIGTERM ends the process by itself
@@ -166,6 +166,15 @@ def _work(pipe: Connection, make: Callable[[], Workbench], baggage: bytes) -> No
             last_beats.clear()
             if not do(bench, work, beat, pipe.send):
                 return
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What ends the process, such as a disk too full for the checkpoint of a run that is stopped, is one line."""
+    try:
+        yield
+    except PrunescopeError as problem:
+        raise SystemExit(f"prunescope: {problem}") from None
 
 
 def keep_memory() -> None:

@@ -11,6 +11,7 @@ from prunescope.runs.execution.packed_runs import train_pack
 from prunescope.runs.execution.queue import label
 from prunescope.runs.execution.workbench import Stopped, Workbench
 from prunescope.runs.graph.nodes import Measured
+from prunescope.runs.machine.devices import seconds_worked
 from prunescope.runs.machine.packing import Pack
 from prunescope.runs.store.lease import acquire, holder
 
@@ -37,13 +38,13 @@ def _read(bench: Workbench, reading: Measured, beat: Callable[[int], bool]) -> M
         lease = acquire(bench.store, reading.id, label(reading))
         if lease is None:
             return Message(reading.id, "busy", why=holder(bench.store, reading.id))
-        began = time.monotonic()
+        began = seconds_worked(bench.device)
         try:
             if not bench.store.has_reading(reading.id):  # another process may have taken it since it was planned
                 bench.read(reading, beat=beat)
         finally:
             lease.release()
-        return Message(reading.id, "done", steps=int(1000 * (time.monotonic() - began)))
+        return Message(reading.id, "done", steps=int(1000 * (seconds_worked(bench.device) - began)))
     except Stopped:
         return None
     except Exception as problem:
