@@ -65,7 +65,7 @@ class Recipe(Value):
     added: ClassVar[frozenset[str]] = frozenset({"drop_last", "sampler"})
     field_hints: ClassVar[Mapping[str, str]] = {
         "seeds": "give ps.Seeds(init=0, order=0), or ps.replicate(0)",
-        "interventions": "give interventions in a tuple, as in (ps.Prune(score=ps.Random()),); a score belongs into one",
+        "interventions": "give interventions in a tuple, as in (ps.Prune(score=ps.Random()),); a score belongs in one",
     }
 
     task: Task
