@@ -92,6 +92,9 @@ def test_a_measure_a_score_and_an_intervention_of_ones_own(tmp_path, monkeypatch
     mine = [float(names["results"][node]["norm"]) for node in norms]
     assert mine[:3] == known[:3], "w^2 orders weights as |w| does"
     assert mine[3] < known[3]
+    study, known = (build(names["SCALES"]["smoke"], "smoke") for build in (names["build"], names["quickstart"].build))
+    assert [claim.name for claim in study.figures[0].claims] == ["less-loss"]
+    assert set(study.nodes) == set(known.nodes)
 
 
 def test_the_first_study_runs_as_it_stands(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import importlib
+import inspect
 import json
 import os
 import pickle
@@ -14,7 +15,6 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
 from prunescope import SGD, Compared, Moment, Noise, Prune, Reading, Risk
 from prunescope.base.errors import CodeChanged, UsageError
@@ -137,8 +137,14 @@ def test_plain_copies_are_equal(copied):
 def test_unknown_fields_and_numbers_without_a_value_are_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         Leaf(**wrong)
-    with pytest.raises(ValidationError, match="frozen"):
+    with pytest.raises(UsageError, match=r"Leaf.rate cannot be set, as values are frozen; .*Leaf\(rate=\.\.\.\)"):
         Leaf().rate = 1.0
+
+
+def test_values_without_names_are_refused_with_the_names():
+    with pytest.raises(UsageError, match=r"Leaf takes its fields by name: Leaf\(rate=\.\.\."):
+        Leaf(0.5)
+    assert "values" not in inspect.signature(Leaf).parameters
 
 
 def test_live_objects_have_no_id():

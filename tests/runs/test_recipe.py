@@ -13,6 +13,7 @@ from prunescope.measures import Examples
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.graph.recipe import Everything, Fresh, Recipe, Subset
+from prunescope.sparsity.scores import Random
 from prunescope.tasks.data.augmentation import CropFlip
 from prunescope.tasks.data.digits import digits
 from prunescope.tasks.model import network
@@ -158,3 +159,9 @@ def test_what_is_no_training_and_no_seeds_is_refused_when_the_recipe_is_made():
 def test_recipes_hold_values_only():
     with pytest.raises(UsageError):
         on_digits().replace(interventions=(Value(),))
+
+
+@pytest.mark.parametrize("given", [Prune(), (Random(),), [Prune]], ids=["no tuple", "a score", "a class"])
+def test_what_are_no_interventions_is_refused_with_the_form(given):
+    with pytest.raises(UsageError, match=r"Recipe\.interventions\.0=.*give interventions in a tuple"):
+        on_digits().replace(interventions=given)

@@ -57,6 +57,10 @@ def test_publish_and_verify(command, folder):
     assert "tiny_study_of_theirs" not in sys.modules
     said = command("verify", "bundle", "--share", 0.01, "--seed", 3, "--study", "tiny_study_of_theirs.py")
     assert "1 of 1 published verdicts follow from the published values" in said
+    other = "build = lambda settings, scale: bundles_lab.build(settings.replace(lr=0.2), scale)"
+    Path("renamed.py").write_text(f"{lab.TEXT}{other}")
+    said = command("verify", "bundle", "--share", 0.01, "--seed", 3, "--study", "renamed.py", code=1)
+    assert "or renamed.py has another name than its authors gave it" in " ".join(said.split())
     (folder / "bundle/nodes.jsonl").write_text("")
     said = command("verify", "bundle", code=1)
     assert "nodes.jsonl: it has 0 bytes" in said and "get it again" in said

@@ -7,11 +7,32 @@ import numpy as np
 import pytest
 import torch
 
-from prunescope import At, Augmentation, Intervention, Measure, Noise, Probe, Prune, Remaining, Score
+from prunescope import (
+    SGD,
+    At,
+    Augmentation,
+    Constant,
+    Data,
+    Intervention,
+    Measure,
+    Noise,
+    Probe,
+    Prune,
+    Reading,
+    Recipe,
+    Remaining,
+    Risk,
+    Score,
+    Seeds,
+    Task,
+    digits,
+    final,
+    network,
+)
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import seeded
 from prunescope.base.tree import equal
-from prunescope.measures.measure import plain
+from prunescope.measures.measure import State, plain
 from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace as Lean
 from prunescope.training.run import begin, train
@@ -104,6 +125,16 @@ class Fraction(Own):
         return (clock.total / 2,)
 
 
+class Trees(Own):
+    def apply(self, state, context):
+        return state.replace(weights=dict(state.weights.params))
+
+
+class Counts(Own):
+    def events(self, clock):
+        return tuple(np.arange(1, 3))
+
+
 class One(Own):
     def events(self, clock):
         return 3
@@ -123,6 +154,7 @@ REFUSED = {
     Late: r"Late.events\(clock\) names step 21, and the run has steps 0 to 20",
     Early: r"names step -1",
     Fraction: r"returned \(10.0,\); it must return whole steps",
+    Trees: r"Trees.apply returned a dict for the weights; give state.weights.replace",
     One: r"returned 3; it must return whole steps",
 }
 
@@ -184,6 +216,8 @@ class Unlike(Score):
         if self.made == "in place":
             next(iter(weights.params.values())).zero_()
         numbers = {name: leaf.abs() for name, leaf in weights.params.items() if name in weights.masks}
+        if self.made in ("rows", "complex"):
+            return {name: leaf.sum(1) if self.made == "rows" else leaf * 1j for name, leaf in numbers.items()}
         return [numbers] if self.made == "list" else {name: leaf.numpy() for name, leaf in numbers.items()}
 
 
@@ -193,6 +227,8 @@ class Unlike(Score):
         ("in place", "changes the weights in place"),
         ("list", "returned a list; it"),
         ("arrays", "returned a dict of ndarray;"),
+        ("rows", r"returned float32 \[3\] for fc.weight; it must return real numbers \[3, 5\]"),
+        ("complex", r"returned complex64 \[3, 5\] for fc.weight"),
     ],
 )
 def test_a_score_returns_new_tensors_by_name(lab, made, words):
@@ -216,6 +252,16 @@ def test_an_augmentation_returns_as_many_images_of_the_same_numbers(lab, made, w
         train(program, lab.begin(program))
 
 
+def careless(problem, weights):
+    """Works in place wherever it gets hold of something, and leaves its hooks behind."""
+    for leaf in (*weights.params.values(), problem.train.y, problem.test.y):
+        leaf.zero_()
+    for _, labels in problem.split("test").batches(2):
+        labels.fill_(1)
+    for training in (True, False):
+        problem.model.template(train=training).register_forward_hook(lambda module, inputs, outputs: 0 * outputs)
+
+
 class Zeroing(Probe):
     made: str
 
@@ -223,18 +269,22 @@ class Zeroing(Probe):
         return (2,)
 
     def observe(self, problem, state, running_loss):
-        for leaf in state.weights.params.values():
-            leaf.zero_()
-        return {"number": {"a": torch.tensor(2.0), "b": np.float32(3)}, "vector": {"a": torch.ones(2)}, "none": None}[
-            self.made
-        ]
+        careless(problem, state.weights)
+        return {
+            "number": {"a": torch.tensor(2.0), "b": np.float32(3), "drawn": drawn()},
+            "vector": {"a": torch.ones(2)},
+            "none": None,
+        }[self.made]
 
 
 def test_a_probe_sees_a_copy_and_returns_numbers(lab):
     program = lab.program(steps=5)
     alone = train(program, lab.begin(program))
-    seen = train(program, lab.begin(program), probes=(Zeroing(made="number"),))
+    again, seen = (
+        train(program, lab.begin(program), probes=(Zeroing(made="number"),), engine=Loop()) for _ in range(2)
+    )
     assert equal(alone.state.weights.params, seen.state.weights.params)
+    assert again.traces == seen.traces
     (rows,) = seen.traces.values()
     assert [(row["a"], row["b"]) for row in rows] == [(2.0, 3.0)]
     for made, words in (("vector", "'a', which is no number"), ("none", "a NoneType")):
@@ -243,6 +293,7 @@ def test_a_probe_sees_a_copy_and_returns_numbers(lab):
 
 
 def test_what_keeps_it_trains_and_acts_once(lab):
+    assert trained(lab, Counts()).state.step == 20
     before, after = trained(lab, Own()), trained(lab, Halves())
     assert after.state.step == 20
     assert not torch.equal(before.state.weights.params["fc.weight"], after.state.weights.params["fc.weight"])
@@ -268,6 +319,31 @@ def test_classes_without_their_methods_cannot_be_made():
         Silent()
 
 
+class Careless(Measure):
+    """The norm of the gradient over the test set, and then havoc."""
+
+    def measure(self, problem, weights):
+        params = {name: leaf.requires_grad_() for name, leaf in weights.params.items()}
+        x, y = next(problem.split("test").batches(100))
+        loss = problem.loss(problem.model.apply(params, weights.buffers, x, train=False)[0], y).mean()
+        slopes = torch.autograd.grad(loss, list(params.values()))
+        with torch.no_grad():
+            careless(problem, weights)
+        return {"norm": sum(slope.square().sum() for slope in slopes).sqrt()}
+
+
+def test_a_measure_may_ask_for_gradients_and_leaves_nothing_behind():
+    task = Task(network=network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=64), data=Data(source=digits()))
+    run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=64, length="1ep")
+    problem = task.load(Seeds(), task.data.source.load())
+    state = State(problem, problem.model.fresh(0))
+    with torch.no_grad():
+        before = Reading(measure=Risk(), state=final(run)).take(state)
+        first, second = (Reading(measure=Careless(), state=final(run)).take(state) for _ in range(2))
+        assert Reading(measure=Risk(), state=final(run)).take(state) == before
+    assert first == second and first["norm"] > 0
+
+
 class Said(Measure):
     def measure(self, problem, weights):
         return RETURNED["value"]
@@ -282,7 +358,7 @@ RETURNED = {"value": None}
         (torch.tensor(1.0), r"Said returned a Tensor; .*by name"),
         (None, "returned a NoneType"),
         ({}, "returned nothing"),
-        ({1: torch.tensor(1.0)}, "by name"),
+        ({1: torch.tensor(1.0)}, r"returned the names \[1\]; .*by name"),
         ({"error": "low"}, "no numbers"),
     ],
 )

@@ -43,7 +43,8 @@ def _line(error: ErrorDetails, cls: type[BaseModel], path: str) -> str:
     if error["type"] == "model_type":
         wanted = error["ctx"]["class_name"]
         leaves = ", ".join(f"{leaf.__name__}(...)" for leaf in _named(wanted))
-        says = _hints(cls).get(place) or f"it must be a value of the class {wanted}" + (f": {leaves}" if leaves else "")
+        hint = _hints(cls).get(place.partition(".")[0])
+        says = hint or f"it must be a value of the class {wanted}" + (f": {leaves}" if leaves else "")
     shown = repr(error["input"])
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
     return f"{path}{place}={shown}: {says}" if place else f"{path.rstrip('.')}: {says}"

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, fie
 from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
-from prunescope.base.errors import CodeChanged
+from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.invalid import invalid
 
 if TYPE_CHECKING:
@@ -65,14 +65,27 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     if not TYPE_CHECKING:  # which reads the fields as arguments
 
-        def __init__(self, /, **fields: Any) -> None:
-            """Raises InvalidValue, a UsageError, for fields that this value cannot have."""
+        def __init__(self, /, *values: Any, **fields: Any) -> None:
+            """Raises InvalidValue, a UsageError, for fields that this value cannot have or that are not named."""
+            if values:
+                name, taken = type(self).__name__, ", ".join(f"{field}=..." for field in type(self).model_fields)
+                raise UsageError(f"{name} takes its fields by name: {name}({taken})")
             try:
                 super().__init__(**fields)
             except ValidationError as problem:
                 raise invalid(problem, type(self)) from None
 
         __init__.__pydantic_base_init__ = True  # what pydantic validates inside need not call it
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            """Raises UsageError for what pydantic refuses as well, but in many lines."""
+            if name[0] != "_":
+                cls = type(self).__name__
+                raise UsageError(
+                    f"{cls}.{name} cannot be set, as values are frozen; a setting is declared in the class, "
+                    f"`{name}: float = 1.0`, and given by name, {cls}({name}=...)"
+                )
+            super().__setattr__(name, value)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -195,6 +208,7 @@ def _readable(signature: inspect.Signature, cls: type[Value]) -> inspect.Signatu
         if name in types
         else parameter
         for name, parameter in signature.parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_POSITIONAL
     ]
     return signature.replace(parameters=parameters)
 

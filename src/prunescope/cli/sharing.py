@@ -180,6 +180,7 @@ def verify(
     nodes = closure(built.nodes) if built is not None else {}
     if built is not None and (others := nodes.keys() - bundle.nodes.keys()):
         built, why = None, f"this version of prunescope builds other nodes for it ({len(others)} of {len(nodes)})"
+        why += f", or {study} has another name than its authors gave it, which ids contain" if study else ""
     if bundle.runs.keys() - nodes.keys():
         found, refused = rebuilt.values(bundle.nodes, trust=trust or [])
         nodes = {**nodes, **found}

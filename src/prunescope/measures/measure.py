@@ -49,7 +49,9 @@ class Measure(Value):
 def plain(values: object, name: str) -> dict[str, Tensor]:
     """What the measure or comparison `name` returned, on the CPU. Raises UsageError unless it is numbers by name."""
     if not isinstance(values, Mapping) or not values or not all(isinstance(key, str) for key in values):
-        shown = "nothing" if isinstance(values, Mapping) else f"a {type(values).__name__}"
+        shown = f"a {type(values).__name__}"
+        if isinstance(values, Mapping):
+            shown = f"the names {list(values)}" if values else "nothing"
         raise UsageError(f'{name} returned {shown}; it must return tensors by name, such as {{"error": error}}')
     try:
         tensors = {key: torch.as_tensor(value).detach().cpu() for key, value in values.items()}

@@ -65,6 +65,11 @@ class Score(Value):
             kinds = sorted({type(leaf).__name__ for leaf in found.values()} if isinstance(found, dict) else {})
             shown = f"a {type(found).__name__}" + (f" of {', '.join(kinds)}" if kinds else "")
             raise UsageError(f"{name} returned {shown}; it must return a tensor by the name of every prunable one")
+        for key in sorted(weights.masks.keys() & found.keys()):
+            leaf, shape = found[key], weights.masks[key].shape
+            if leaf.shape != shape or leaf.is_complex():
+                kind = f"{str(leaf.dtype).removeprefix('torch.')} {list(leaf.shape)}"
+                raise UsageError(f"{name} returned {kind} for {key}; it must return real numbers {list(shape)}")
         return {key: leaf.detach() if leaf.is_floating_point() else leaf.float() for key, leaf in found.items()}
 
 

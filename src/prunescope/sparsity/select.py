@@ -227,7 +227,10 @@ def _without_lowest(
 def _lowest(values: Tensor, *, count: int, ties: Ties) -> Tensor:
     """Bool [n]: the `count` lowest of values [n], of equal ones the first; or those by OpenLTH's rule."""
     if bool(values.isnan().any()):
-        raise Diverged("a score is not a number, so there is no ranking; the weights have probably diverged")
+        raise Diverged(
+            "a score is not a number, so there is no ranking; the weights have probably diverged, or a score of your "
+            "own divides 0 by 0 or takes a root or logarithm of a negative number"
+        )
     if ties == "openlth":
         return values <= values.kthvalue(min(count + 1, len(values))).values
     threshold = values.kthvalue(count).values

@@ -269,6 +269,15 @@ class Problem:
     kernels: Kernels = PLAIN
     beat: Callable[[], None] = field(default=lambda: None, compare=False)
 
+    def apart(self) -> "Problem":
+        """The same with a network and labels of its own, for code that may leave hooks behind or work in place."""
+
+        def own(split: Split) -> Split:
+            return replace(split, y=split.y.clone(), clean=split.clean.clone())
+
+        train, pool, validation, test = map(own, (self.train, self.pool, self.validation, self.test))
+        return replace(self, model=self.model.copy(), train=train, pool=pool, validation=validation, test=test)
+
     def restricted(self, rows: Tensor) -> "Problem":
         """The same problem with only these rows of its training split, int64 [M]."""
         return replace(self, train=self.train.at(rows))

@@ -13,6 +13,7 @@ from pydantic import Field
 from prunescope.base.errors import UsageError
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
+from prunescope.base.streams import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import recalibrated
@@ -65,7 +66,8 @@ class Probe(Value):
         """
         if type(self).__module__.startswith("prunescope."):
             return self.observe(problem, state, running_loss)
-        found: Any = self.observe(problem, state.replace(weights=state.weights.apart()), running_loss)
+        with seeded(state.step):
+            found: Any = self.observe(problem, state.replace(weights=state.weights.apart()), running_loss)
         if not isinstance(found, Mapping):
             raise UsageError(
                 f"{type(self).__name__}.observe returned a {type(found).__name__}; it must return numbers by name"

@@ -5,7 +5,6 @@ Belongs here: events, probes, states to keep. Does not belong here: steps (`loop
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property, partial
 
 import torch
@@ -59,9 +58,8 @@ class Timeline:
 
     @cached_property
     def _probed_problem(self) -> Problem:
-        """The problem for probes; beside training it has its own network, whose tensors no engine exchanges."""
-        problem = self.program.problem
-        return replace(problem, model=problem.model.copy()) if self._background else problem
+        """The problem for probes beside training and for those that a user wrote: no engine has its network."""
+        return self.program.problem.apart()
 
     def next_stop(self, local: int) -> int:
         """The first position after `local` at which anything may be due."""
@@ -103,8 +101,10 @@ class Timeline:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
-                if self._background is None or probe.trains:
-                    self._complete(row, probe, progress, self.program.problem)
+                shipped = type(probe).__module__.startswith("prunescope.")
+                if self._background is None or probe.trains or not shipped:
+                    problem = self.program.problem if shipped else self._probed_problem
+                    self._complete(row, probe, progress, problem)
                 else:
                     self._background.do(partial(self._complete, row, probe, progress, self._probed_problem))
                 traces[probe.id] = [*traces.get(probe.id, []), row]

@@ -190,6 +190,8 @@ def test_what_cannot_be_shown_is_refused_before_anything_runs():
         yours.follow(recipe(), noises=(0.0, 0.001))
     with pytest.raises(UsageError, match="folds=61 of 60"):
         yours.follow(recipe(), folds=61)
+    with pytest.raises(UsageError, match=r"Settings\.groups=4: input should be greater than or equal to 5"):
+        yours.follow(recipe(), groups=4)
     labels = ps.Reading(measure=ps.Labels(split="train"), state=ps.final(recipe()))
     half = ps.Subset(source=labels, rule="prunescope.studies.subsets:without_fold", args={"name": "label", "fold": 0})
     with pytest.raises(UsageError, match="groups of a Subset are no groups"):

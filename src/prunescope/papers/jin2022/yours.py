@@ -134,6 +134,7 @@ def follow(
     prune = prune or ps.Prune(amount=ps.Remaining(fraction=0.2))
     how = {"prune": prune, "levels": levels, "rewind": rewind, "noises": tuple(noises), "replicates": replicates}
     how |= {"ensemble": ensemble, "early": early, "groups": groups, "folds": folds, "fits": fits}
+    Settings(**{name: value for name, value in how.items() if name != "prune"})  # whose bounds hold here, too
     bench = Benchmark(
         base=recipe,
         noises=tuple(noises),

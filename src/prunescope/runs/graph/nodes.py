@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import ClassVar, Self
 
+import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
@@ -82,12 +83,18 @@ class Reading(Measured):
 
 @contextmanager
 def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...]]:
-    """The states; for what a user wrote copies, as others are given the same ones, and generators that are seeded."""
+    """The states; for what a user wrote copies, with seeded generators and with graphs where it asks for gradients."""
     if type(taken).__module__.startswith("prunescope."):
         yield states
         return
-    with seeded(0):
-        yield tuple(State(problem, weights.apart()) for problem, weights in states)
+    with seeded(0), torch.enable_grad():
+        yield tuple(_own(taken, state) for state in states)
+
+
+def _own(taken: Value, state: State) -> State:
+    """The state; for what a user wrote a copy, as others are given the same one."""
+    shipped = type(taken).__module__.startswith("prunescope.")
+    return state if shipped else State(state.problem.apart(), state.weights.apart())
 
 
 class Compared(Measured):
@@ -227,5 +234,6 @@ class Watch(Probe):
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """The measure's numbers, by its own names."""
-        values = plain(self.measure.measure(problem, state.weights), type(self.measure).__name__)
+        own = _own(self.measure, State(problem, state.weights))
+        values = plain(self.measure.measure(*own), type(self.measure).__name__)
         return {name: float(value) for name, value in values.items() if value.ndim == 0}

@@ -63,7 +63,10 @@ class Recipe(Value):
 
     by_id: ClassVar[bool] = True
     added: ClassVar[frozenset[str]] = frozenset({"drop_last", "sampler"})
-    field_hints: ClassVar[Mapping[str, str]] = {"seeds": "give ps.Seeds(init=0, order=0), or ps.replicate(0)"}
+    field_hints: ClassVar[Mapping[str, str]] = {
+        "seeds": "give ps.Seeds(init=0, order=0), or ps.replicate(0)",
+        "interventions": "give interventions in a tuple, as in (ps.Prune(score=ps.Random()),); a score belongs in one",
+    }
 
     task: Task
     optimizer: Optimizer

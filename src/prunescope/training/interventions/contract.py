@@ -4,11 +4,12 @@ The package's own are held to it by tests; one that a user wrote is looked at wh
 """
 
 from collections.abc import Iterator
+from numbers import Integral
 
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
-from prunescope.base.state import TrainState
+from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
 from prunescope.training.interventions.intervention import Context, Intervention
@@ -18,14 +19,16 @@ def events_of(intervention: Intervention, clock: Clock) -> tuple[int, ...]:
     """Its events, increasing. Raises UsageError for what are no steps of the run."""
     given = intervention.events(clock)
     name = f"{type(intervention).__name__}.events(clock)"
-    if not isinstance(given, list | tuple | range | set | frozenset) or not all(type(step) is int for step in given):
+    if not isinstance(given, list | tuple | range | set | frozenset) or not all(
+        isinstance(step, Integral) and not isinstance(step, bool) for step in given
+    ):
         raise UsageError(f"{name} returned {given!r}; it must return whole steps, such as (0, clock.total // 2)")
     if outside := sorted(step for step in given if not 0 <= step <= clock.total):
         raise UsageError(
             f"{name} names step {outside[0]}, and the run has steps 0 to {clock.total}, so nothing would happen there; "
             f"return steps up to clock.total (clock.steps('2ep') is {clock.steps('2ep')})"
         )
-    return tuple(sorted(set(given)))
+    return tuple(sorted({int(step) for step in given}))
 
 
 def applied(intervention: Intervention, state: TrainState, context: Context) -> TrainState:
@@ -58,6 +61,8 @@ def applied(intervention: Intervention, state: TrainState, context: Context) -> 
 
 def _problem(before: TrainState, after: TrainState) -> str:
     """What is wrong with the state after an event; empty if nothing is."""
+    if not isinstance(after.weights, Weights):
+        return f"a {type(after.weights).__name__} for the weights; give state.weights.replace(params=...)"
     if after.step != before.step:
         return f"a state of step {after.step} at step {before.step}; training counts the steps"
     old, new = dict(_leaves(before)), dict(_leaves(after))
