@@ -12,6 +12,7 @@ from prunescope.papers import whom
 from prunescope.papers.jin2022 import suspects, yours
 from prunescope.papers.jin2022.arms import Benchmark
 from prunescope.runs.execution.ensure import ensure
+from prunescope.runs.graph.nodes import closure
 from prunescope.runs.graph.recipe import Recipe
 from prunescope.runs.store.store import Store
 from prunescope.sparsity.select import Remaining
@@ -238,3 +239,13 @@ def test_two_studies_of_one_recipe_are_registered_apart():
     one, other = (yours.follow(recipe(), levels=levels) for levels in (2, 3))
     assert one.settings.id != other.settings.id
     assert described(other.settings)["how"]["levels"] == 3
+
+
+def test_a_score_can_be_chosen_and_the_default_is_as_before():
+    settings = yours.SCALES["smoke"]
+    random = settings.replace(score=ps.Random())
+    pruned = [ps.Prune(amount=ps.Remaining(fraction=0.2), score=score) for score in (ps.Magnitude(), ps.Random())]
+    for chosen, prune in zip((settings, random), pruned, strict=True):
+        runs = {node.id: node for node in closure(yours.build(chosen, "smoke").nodes).values()}.values()
+        assert {value for run in runs if isinstance(run, ps.Recipe) for value in run.interventions} == {prune}
+    assert '"score"' not in settings.canonical

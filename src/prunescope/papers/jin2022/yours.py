@@ -5,7 +5,7 @@ optimizer that no setting can name.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -37,6 +37,7 @@ class Settings(Own):
 
     noises: shares of wrong training labels that are added, ascending from 0.
     fraction: of the remaining weights that a level removes.
+    score: the value of a weight.
     levels: of pruning.
     rewind: where the schedule starts again at every level.
     ensemble: networks behind an EL2N score.
@@ -46,10 +47,13 @@ class Settings(Own):
     fits: training accuracy, percent, from which the dense network without label noise counts as fitting.
     """
 
+    added: ClassVar[frozenset[str]] = Own.added | {"score"}
+
     optimizer: ps.Optimizer = ps.SGD()
     schedule: ps.Schedule = ps.Constant(lr=0.1)
     noises: Noises = (0.0,)
     fraction: float = Field(default=0.2, gt=0, lt=1)
+    score: ps.Score = ps.Magnitude()
     levels: Count = 12
     rewind: ps.Duration = "0it"
     ensemble: Count = 10
@@ -84,7 +88,7 @@ def build(settings: Settings, scale: str) -> ps.Study:
     changes: dict[str, Any] = {name: getattr(settings, name) for name in shared.split()}
     return follow(
         settings.recipe(),
-        prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction)),
+        prune=ps.Prune(amount=ps.Remaining(fraction=settings.fraction), score=settings.score),
         settings=settings,
         scale=f"{scale}: {settings.network} on {settings.data}, {words}",
         **changes,
