@@ -102,9 +102,11 @@ class World:
         return {name: self.drawn(node, name, *kept, examples) for name, kept in self.specimens[kind_of(node)].items()}
 
     def drawn(self, node, name, dtype, shape, values, examples):
-        """Floats are drawn anew around the specimen's; everything else is as it was."""
+        """Floats are drawn anew around the specimen's; everything else is as it was. All look at the same examples."""
         random = np.random.default_rng(int(digest(node.id, name, str(self.number)), 16))
         shape = [examples if size == "train" else size for size in shape]
+        if name == "index" and len(shape) == 1:
+            return np.arange(shape[0]).astype(dtype)
         if isinstance(values, dict):
             drawn = random.uniform(values["low"], values["high"], shape)
             return (drawn if dtype.startswith("float") else np.round(drawn)).astype(dtype)

@@ -1,5 +1,7 @@
 """A measure that watches a run."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -28,5 +30,6 @@ class Mixed(Measure):
 
 
 def test_only_single_numbers_are_written():
+    problem = SimpleNamespace(apart=lambda: None)
     state = TrainState(0, 0, Weights({"w": torch.tensor([1.0, 2.0])}, {}, {}))
-    assert Watch(measure=Mixed()).observe(None, state, 0.0) == {"number": 3.0}
+    assert Watch(measure=Mixed()).observe(problem, state, 0.0) == {"number": 3.0}
