@@ -24,6 +24,7 @@ from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.invalid import invalid
+from prunescope.base.overrides import check_overrides
 
 if TYPE_CHECKING:
     from pydantic._internal._model_construction import ModelMetaclass
@@ -97,13 +98,15 @@ class Value(BaseModel, metaclass=_ValueClass):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
-        """Raises TypeError for a field that would be in no id, and for an added field that no old value could have.
+        """Raises TypeError for a field that would be in no id, for an added field that no old value could have, and for
+        a method that does not take what the one that it stands for takes.
 
         The canonical text uses the names "kind" and "version" itself; an added field needs a plain default.
         """
         super().__pydantic_init_subclass__(**kwargs)
         cls.added = frozenset().union(*(base.added for base in cls.__mro__ if issubclass(base, Value)))
         _settle(cls)
+        check_overrides(cls, Value)
         cls.__signature__ = _readable(cls.__signature__, cls)
         for name in sorted(cls.added):
             if name not in cls.model_fields or cls.model_fields[name].is_required():
