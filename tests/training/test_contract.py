@@ -1,38 +1,25 @@
 """An intervention of a user's own keeps to what an intervention is, or is refused with the fix."""
 
-import random
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from chance import drawn
 
 from prunescope import (
-    SGD,
     At,
     Augmentation,
-    Constant,
-    Data,
     Intervention,
     Measure,
     Noise,
-    Probe,
     Prune,
-    Reading,
-    Recipe,
     Remaining,
-    Risk,
     Score,
-    Seeds,
-    Task,
-    digits,
-    final,
-    network,
 )
 from prunescope.base.errors import UsageError
 from prunescope.base.streams import seeded
 from prunescope.base.tree import equal
-from prunescope.measures.measure import State, plain
 from prunescope.training.engines.engine import Loop
 from prunescope.training.engines.inplace import InPlace as Lean
 from prunescope.training.run import begin, train
@@ -187,10 +174,6 @@ class Shifting(Augmentation):
         return x + drawn()
 
 
-def drawn():
-    return float(torch.rand(()) + np.random.rand() + random.random())  # noqa: NPY002
-
-
 @pytest.mark.parametrize("engine", [Loop(), Lean()], ids=["loop", "in place"])
 @pytest.mark.parametrize("what", ["intervention", "score", "augmentation"])
 def test_draws_from_default_generators_are_those_of_the_run_and_leave_no_trace(lab, what, engine):
@@ -252,46 +235,6 @@ def test_an_augmentation_returns_as_many_images_of_the_same_numbers(lab, made, w
         train(program, lab.begin(program))
 
 
-def careless(problem, weights):
-    """Works in place wherever it gets hold of something, and leaves its hooks behind."""
-    for leaf in (*weights.params.values(), problem.train.y, problem.test.y):
-        leaf.zero_()
-    for _, labels in problem.split("test").batches(2):
-        labels.fill_(1)
-    for training in (True, False):
-        problem.model.template(train=training).register_forward_hook(lambda module, inputs, outputs: 0 * outputs)
-
-
-class Zeroing(Probe):
-    made: str
-
-    def steps(self, clock):
-        return (2,)
-
-    def observe(self, problem, state, running_loss):
-        careless(problem, state.weights)
-        return {
-            "number": {"a": torch.tensor(2.0), "b": np.float32(3), "drawn": drawn()},
-            "vector": {"a": torch.ones(2)},
-            "none": None,
-        }[self.made]
-
-
-def test_a_probe_sees_a_copy_and_returns_numbers(lab):
-    program = lab.program(steps=5)
-    alone = train(program, lab.begin(program))
-    again, seen = (
-        train(program, lab.begin(program), probes=(Zeroing(made="number"),), engine=Loop()) for _ in range(2)
-    )
-    assert equal(alone.state.weights.params, seen.state.weights.params)
-    assert again.traces == seen.traces
-    (rows,) = seen.traces.values()
-    assert [(row["a"], row["b"]) for row in rows] == [(2.0, 3.0)]
-    for made, words in (("vector", "'a', which is no number"), ("none", "a NoneType")):
-        with pytest.raises(UsageError, match=f"Zeroing.observe returned {words}"):
-            train(program, lab.begin(program), probes=(Zeroing(made=made),))
-
-
 def test_what_keeps_it_trains_and_acts_once(lab):
     assert trained(lab, Counts()).state.step == 20
     before, after = trained(lab, Own()), trained(lab, Halves())
@@ -317,58 +260,3 @@ def test_classes_without_their_methods_cannot_be_made():
         Lacking()
     with pytest.raises(TypeError, match=r"abstract class Silent .*measure"):
         Silent()
-
-
-class Careless(Measure):
-    """The norm of the gradient over the test set, and then havoc."""
-
-    def measure(self, problem, weights):
-        params = {name: leaf.requires_grad_() for name, leaf in weights.params.items()}
-        x, y = next(problem.split("test").batches(100))
-        loss = problem.loss(problem.model.apply(params, weights.buffers, x, train=False)[0], y).mean()
-        slopes = torch.autograd.grad(loss, list(params.values()))
-        with torch.no_grad():
-            careless(problem, weights)
-        return {"norm": sum(slope.square().sum() for slope in slopes).sqrt()}
-
-
-def test_a_measure_may_ask_for_gradients_and_leaves_nothing_behind():
-    task = Task(network=network("prunescope.tasks.nets:LeNet", hidden=(4,), inputs=64), data=Data(source=digits()))
-    run = Recipe(task=task, optimizer=SGD(), schedule=Constant(lr=0.1), batch=64, length="1ep")
-    problem = task.load(Seeds(), task.data.source.load())
-    state = State(problem, problem.model.fresh(0))
-    with torch.no_grad():
-        before = Reading(measure=Risk(), state=final(run)).take(state)
-        first, second = (Reading(measure=Careless(), state=final(run)).take(state) for _ in range(2))
-        assert Reading(measure=Risk(), state=final(run)).take(state) == before
-    assert first == second and first["norm"] > 0
-
-
-class Said(Measure):
-    def measure(self, problem, weights):
-        return RETURNED["value"]
-
-
-RETURNED = {"value": None}
-
-
-@pytest.mark.parametrize(
-    "value, message",
-    [
-        (torch.tensor(1.0), r"Said returned a Tensor; .*by name"),
-        (None, "returned a NoneType"),
-        ({}, "returned nothing"),
-        ({1: torch.tensor(1.0)}, r"returned the names \[1\]; .*by name"),
-        ({"error": "low"}, "no numbers"),
-    ],
-)
-def test_a_measure_returns_tensors_by_name(lab, monkeypatch, value, message):
-    monkeypatch.setitem(RETURNED, "value", value)
-    with pytest.raises(UsageError, match=message):
-        plain(Said().measure(lab.lenet, lab.lenet.model.fresh(0)), "Said")
-
-
-def test_numbers_of_a_measure_are_taken_as_tensors(lab, monkeypatch):
-    monkeypatch.setitem(RETURNED, "value", {"error": 0.25, "each": [1, 2]})
-    values = plain(Said().measure(lab.lenet, lab.lenet.model.fresh(0)), "Said")
-    assert values["error"].item() == 0.25 and values["each"].tolist() == [1, 2]

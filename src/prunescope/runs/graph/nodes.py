@@ -84,17 +84,19 @@ class Reading(Measured):
 @contextmanager
 def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...]]:
     """The states; for what a user wrote copies, with seeded generators and with graphs where it asks for gradients."""
-    if type(taken).__module__.startswith("prunescope."):
+    if _shipped(taken):
         yield states
         return
     with seeded(0), torch.enable_grad():
-        yield tuple(_own(taken, state) for state in states)
+        yield tuple(_copy(state) for state in states)
 
 
-def _own(taken: Value, state: State) -> State:
-    """The state; for what a user wrote a copy, as others are given the same one."""
-    shipped = type(taken).__module__.startswith("prunescope.")
-    return state if shipped else State(state.problem.apart(), state.weights.apart())
+def _shipped(taken: Value) -> bool:
+    return type(taken).__module__.startswith("prunescope.")
+
+
+def _copy(state: State) -> State:
+    return State(state.problem.apart(), state.weights.apart())
 
 
 class Compared(Measured):
@@ -234,6 +236,7 @@ class Watch(Probe):
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """The measure's numbers, by its own names."""
-        own = _own(self.measure, State(problem, state.weights))
+        seen = State(problem, state.weights)
+        own = seen if _shipped(self.measure) else _copy(seen)
         values = plain(self.measure.measure(*own), type(self.measure).__name__)
         return {name: float(value) for name, value in values.items() if value.ndim == 0}

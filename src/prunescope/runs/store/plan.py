@@ -154,7 +154,7 @@ def _counts_all_rows(subset: Subset) -> None:
     pending: list[Value] = [subset.source]
     for node in pending:  # which grows
         if not isinstance(node, Measured):
-            pending += node.references
+            pending += [] if isinstance(node, Run) else node.references  # what made a run is not looked at
         elif getattr(node.of, "split", "") == "train":
             for run in (run for state in node.states for run in runs_of(state)):
                 if isinstance(run, Recipe) and isinstance(run.examples, Subset):
