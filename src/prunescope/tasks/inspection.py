@@ -23,9 +23,6 @@ from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.targets import Sequence
 from prunescope.tasks.task import Problem
 
-SEQUENCE = 3
-"""Most dimensions of examples that may be padded: tokens [N, T] or vectors [N, T, D]."""
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -118,10 +115,8 @@ def inspect_problem(problem: Problem) -> Inspection:
         examined_losses.check_loss(problem, outputs, y)
         rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
         x, y = train.batch(rows.to(y.device))
-        examined_losses.check_single(problem, apply(x, train=False), y)
-        if x.ndim <= SEQUENCE:
-            pair = examined.unlike(x)
-            examined.check_alone(name, apply, pair, apply(pair, train=False))
+        examined_losses.check_single(problem, outputs := apply(x, train=False), y)
+        examined.check_alone(name, apply, x, outputs)
         for split in (train, problem.test):
             if len(tokens := examined.largest_tokens(problem, split)):
                 apply(tokens, train=False)
