@@ -246,7 +246,7 @@ PROBLEMS = [
     (errno.EDQUOT, "quota is used up"),
     (errno.EROFS, "read-only; choose another folder"),
     (errno.EACCES, "not permitted"),
-    (errno.EIO, "see the message of the operating system"),
+    (errno.EIO, "Input/output error"),
 ]
 
 
@@ -268,6 +268,12 @@ def test_a_failed_write_is_explained_and_leaves_nothing(number, fix, store, monk
             write()
     assert contents(store.root) == before
     assert not list(store.root.rglob(".*"))
+
+
+@pytest.mark.parametrize("look", [lambda it: it.names(["x" * 300]), lambda it: list(it.entries("x" * 300))])
+def test_a_folder_that_cannot_be_looked_into_is_said_not_to_be_readable(store, look):
+    with pytest.raises(StoreError, match=r"cannot read \S+: File name too long\. "):
+        look(store.storage)
 
 
 def test_where_no_file_has_two_names_a_full_disk_leaves_no_part_of_one(store, monkeypatch, little_room):

@@ -12,7 +12,7 @@ import torch
 from pydantic import ValidationError
 
 from prunescope.base.errors import PrunescopeError, UserCodeError
-from prunescope.base.installed import in_library, is_installed
+from prunescope.base.installed import in_library, is_installed, is_shipped
 
 
 @contextlib.contextmanager
@@ -57,7 +57,7 @@ def _line_of(problem: BaseException) -> str:
     place = ""
     for frame, number in traceback.walk_tb(problem.__traceback__):
         name = str(frame.f_globals.get("__name__", "__main__"))
-        if name.split(".")[0] == "prunescope":
+        if is_shipped(name):
             ours = True
         elif ours and not (is_installed(name) or in_library(frame.f_code.co_filename)):
             summary = traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
@@ -75,6 +75,6 @@ def _module_of(problem: BaseException) -> str:
     for frame, _ in traceback.walk_tb(problem.__traceback__):
         running = frame.f_locals.get("self")
         module = running if isinstance(running, torch.nn.Module) else module
-    if module is None or type(module).__module__.startswith("prunescope."):
+    if module is None or is_shipped(module):
         return ""
     return f"in {repr(module).splitlines()[0]}"

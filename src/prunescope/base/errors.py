@@ -1,6 +1,24 @@
 """The errors of the package. Every message names the value, what is permitted, and the fix."""
 
+import errno
 from typing import ClassVar
+
+_NOT_PERMITTED = "that is not permitted; choose another folder (--store, --out) or change its permissions"
+_FIXES = {
+    errno.ENOSPC: "the disk is full; free some space, or files where `df -i` says that none are left",
+    errno.EDQUOT: "the disk quota is used up; free some space",
+    errno.EROFS: "the file system is read-only; choose another folder (--store, --out)",
+    errno.EACCES: _NOT_PERMITTED,
+    errno.EPERM: _NOT_PERMITTED,
+    errno.EISDIR: "a folder lies in the place of a file; move it away",
+    errno.ENOTDIR: "a file lies in the place of a folder; move it away",
+    errno.EEXIST: "a file lies in the place of a folder; move it away",
+}
+
+
+def refused(problem: OSError) -> str:
+    """What the operating system refused, in its own words, and the fix."""
+    return "; ".join(filter(None, (problem.strerror or str(problem), _FIXES.get(problem.errno or 0))))
 
 
 class PrunescopeError(Exception):

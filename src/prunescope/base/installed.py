@@ -8,6 +8,12 @@ import sysconfig
 from pathlib import Path
 
 
+def is_shipped(what: object) -> bool:
+    """Whether an instance's class, or what has this path, is prunescope's own rather than a user's."""
+    path = what if isinstance(what, str) else type(what).__module__
+    return path.partition(".")[0] == "prunescope"
+
+
 def is_installed(module_name: str) -> bool:
     """Whether a module belongs to Python, to prunescope or to an installed package, whose version stands for its code.
 
@@ -16,7 +22,7 @@ def is_installed(module_name: str) -> bool:
     top = module_name.split(".")[0]
     if top in ("__main__", "__mp_main__"):  # whatever program it is that runs
         return False
-    if top == "prunescope" or top in sys.stdlib_module_names or top in sys.builtin_module_names:
+    if is_shipped(top) or top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return True
     file = getattr(sys.modules.get(module_name), "__file__", None)
     return file is not None and in_library(file)

@@ -23,6 +23,7 @@ from prunescope.base.code import code_digest
 from prunescope.base.digest import array_digest as array_digest
 from prunescope.base.digest import text_digest as text_digest
 from prunescope.base.errors import CodeChanged, UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.invalid import invalid
 from prunescope.base.overrides import check_overrides
 
@@ -295,7 +296,7 @@ def kind(cls: type) -> str:
 
     A class that a user wrote, in a notebook or a file, has the digest of its code behind its name.
     """
-    if cls.__module__.split(".")[0] == "prunescope":
+    if is_shipped(cls.__module__):
         return cls.__qualname__
     code = code_digest(cls)
     return f"{cls.__module__}:{cls.__qualname__}" + (f" {code}" if code else "")

@@ -1,7 +1,6 @@
 """Every problem as a message and an exit code, never as a traceback."""
 
 import contextlib
-import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -10,18 +9,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from prunescope.base.errors import PrunescopeError
+from prunescope.base.errors import PrunescopeError, refused
 from prunescope.cli.screen import messages
 
 CANNOT = PrunescopeError.exit_code
 INTERRUPTED = 130
-_FREE = "; free some space, and the same command goes on"
-_FIXES = {
-    errno.ENOSPC: _FREE,
-    errno.EDQUOT: _FREE,
-    errno.EROFS: "; name another folder",
-    errno.EACCES: "; name another folder, or change its permissions",
-}
 PIPE_CLOSED = 141
 """As a shell says of a process that SIGPIPE ended."""
 
@@ -81,7 +73,7 @@ def _message(problem: Exception) -> str:
         return f"{explain(problem)}; `prunescope --debug ...` shows the whole traceback"
     if isinstance(problem, OSError) and problem.strerror:
         place = f"{problem.filename}: " if problem.filename else ""
-        return f"{place}{problem.strerror}{_FIXES.get(problem.errno or 0, '')}"
+        return f"{place}{refused(problem)}"
     return (
         f"unexpected {type(problem).__name__}: {problem}\n"
         "This is a defect in prunescope or in the study's own code; `prunescope --debug ...` shows where"

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree, clone, equal
 from prunescope.base.value import Value
@@ -55,7 +56,7 @@ class Score(Value):
 
         Raises UsageError where a score that a user wrote changes the weights, or returns anything but tensors by name.
         """
-        if type(self).__module__.startswith("prunescope."):
+        if is_shipped(self):
             return self.scores(weights, context)
         before, name = clone(weights.params), f"{type(self).__name__}.scores"
         found = self.scores(weights, context)

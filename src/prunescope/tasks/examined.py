@@ -59,7 +59,7 @@ def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights:
     if changed := [key for key, leaf in before.items() if not torch.equal(leaf, now[key])]:
         raise UsageError(
             f"{name} changes its own parameters or, in evaluation mode, buffers in a pass ({some(tuple(changed))}); "
-            "leave parameters to the optimizer (an Embedding without max_norm), and change buffers only while self.training"
+            "leave parameters to the optimizer (an Embedding without max_norm), and buffers alone unless self.training"
         )
     if not nearly(apply(x, train=True), training):
         raise UsageError(

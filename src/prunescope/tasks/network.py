@@ -19,7 +19,7 @@ from prunescope.base.blame import blaming
 from prunescope.base.code import code_digest, value_digest
 from prunescope.base.errors import CodeChanged, UsageError
 from prunescope.base.importing import Importing, resolve
-from prunescope.base.installed import is_installed
+from prunescope.base.installed import is_installed, is_shipped
 from prunescope.base.tree import Masks
 from prunescope.base.value import array_digest, text_digest
 from prunescope.tasks.building import Output, checked, copied, in_training, initialize_lazy, made_permanent
@@ -76,7 +76,7 @@ class Network(Importing):
         if self.layout is not None:
             module.register_forward_pre_hook(self.layout, with_kwargs=True)
         initialize_lazy(in_training(module), example)
-        if not type(module).__module__.startswith("prunescope."):
+        if not is_shipped(module):
             module.register_forward_hook(Output(self.output))
         return module, masks
 

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.tree import Tree
 
 
@@ -31,7 +32,7 @@ def moved(rule: Any, grads: Tree, opt: Mapping[str, Tree], params: Tree, *, keep
 
 def _is_packages(rule: Any) -> bool:
     """Whether a rule, and those that it wraps, are this package's."""
-    while type(rule).__module__.startswith("prunescope."):
+    while is_shipped(rule):
         if (rule := getattr(rule, "optimizer", None)) is None:
             return True
     return False

@@ -11,6 +11,7 @@ import torch
 
 from prunescope.base import tree
 from prunescope.base.errors import Unreachable, UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.reference import Moment, StateRef
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
@@ -101,7 +102,7 @@ class Timeline:
             if self._due(probe, phase, local, early):
                 row: Row = {"step": state.step, "local": local, "phase": phase}
                 row |= {"epoch": local / self.clock.epoch_steps}
-                shipped = type(probe).__module__.startswith("prunescope.")
+                shipped = is_shipped(probe)
                 if self._background is None or probe.trains or not shipped:
                     problem = self.program.problem if shipped else self._probed_problem
                     self._complete(row, probe, progress, problem)

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
+from prunescope.base.installed import is_shipped
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
@@ -84,15 +85,11 @@ class Reading(Measured):
 @contextmanager
 def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...]]:
     """The states; for what a user wrote copies, with seeded generators and with graphs where it asks for gradients."""
-    if _shipped(taken):
+    if is_shipped(taken):
         yield states
         return
     with seeded(0), torch.enable_grad():
         yield tuple(_copy(state) for state in states)
-
-
-def _shipped(taken: Value) -> bool:
-    return type(taken).__module__.startswith("prunescope.")
 
 
 def _copy(state: State) -> State:
@@ -237,6 +234,6 @@ class Watch(Probe):
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """The measure's numbers, by its own names."""
         seen = State(problem, state.weights)
-        own = seen if _shipped(self.measure) else _copy(seen)
+        own = seen if is_shipped(self.measure) else _copy(seen)
         values = plain(self.measure.measure(*own), type(self.measure).__name__)
         return {name: float(value) for name, value in values.items() if value.ndim == 0}

@@ -13,6 +13,7 @@ from math import isfinite
 from prunescope.base.blame import blaming
 from prunescope.base.errors import CodeChanged, DataError, UsageError
 from prunescope.base.importing import Importing
+from prunescope.base.installed import is_shipped
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.given import Run
@@ -62,7 +63,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
     made: dict[str, Inspection] = {}
     for recipe in plan.runs:
         key = f"{store.url} {_aspects(recipe)}"
-        if key in made or (recipe.id not in at_work and recipe.task.network.path.startswith("prunescope.")):
+        if key in made or (recipe.id not in at_work and is_shipped(recipe.task.network.path)):
             continue
         look = partial(_look, loader, recipe)
         try:
@@ -154,7 +155,7 @@ def _check_events(recipe: Recipe) -> None:
 def _check_rates(recipe: Recipe) -> None:
     """Raises UsageError where a schedule that a user wrote gives no rate at the first step or at the last."""
     schedule, last = recipe.schedule, max(0, recipe.steps - 1)
-    for step in () if type(schedule).__module__.startswith("prunescope.") else (0, last):
+    for step in () if is_shipped(schedule) else (0, last):
         with blaming(f"{type(schedule).__name__}.at({step}, clock)", always=True):
             rate = schedule.at(step, recipe.clock())
             fits = isfinite(rate) and rate >= 0
@@ -179,7 +180,7 @@ def check_codes(nodes: Iterable[Value]) -> None:
         if isinstance(value, Importing):
             path = getattr(value, value.path_field)
             key = f"{path} {value.code} {getattr(value, 'given', None)}"
-            if key not in checked and not path.startswith("prunescope."):
+            if key not in checked and not is_shipped(path):
                 value.check_code()
                 checked.add(key)
 

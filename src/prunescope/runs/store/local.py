@@ -1,28 +1,17 @@
 """A store in a folder, on a disk of this machine or one that several machines mount (NFS, Lustre)."""
 
-import contextlib
 import errno
 import os
 import re
 import uuid
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from prunescope.base.errors import StoreError
+from prunescope.base.errors import StoreError, refused
 from prunescope.runs.store.storage import Entry
 
-_NOT_PERMITTED = "writing is not permitted; choose another folder (--store) or change its permissions"
-_FIXES = {
-    errno.ENOSPC: "the disk is full; free some space, or files where `df -i` says that none are left",
-    errno.EDQUOT: "the disk quota is used up; free some space",
-    errno.EROFS: "the file system is read-only; choose another folder (--store)",
-    errno.EACCES: _NOT_PERMITTED,
-    errno.EPERM: _NOT_PERMITTED,
-    errno.EISDIR: "a folder lies in the place of a file; move it away",
-    errno.ENOTDIR: "a file lies in the place of a folder; move it away",
-    errno.EEXIST: "a file lies in the place of a folder; move it away",
-}
 _UNDER_WAY = re.compile(r"\..+\.[0-9a-f]{8}", re.DOTALL)
 ATTEMPTS = 50
 """How often a folder is made anew that somebody else removes as empty before a file lies in it."""
@@ -47,14 +36,9 @@ class LocalStorage:
 
     def get(self, key: str) -> bytes | None:
         """The content of the file."""
-        try:
+        with self._guarded(key, "read"), suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return (self.root / key).read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except OSError as problem:
-            raise StoreError(
-                f"{self.root / key} cannot be read ({problem.strerror}); change its permissions"
-            ) from problem
+        return None
 
     def put(self, key: str, content: bytes, *, durable: bool = True) -> None:
         """One rename puts the file into its place."""
@@ -99,7 +83,7 @@ class LocalStorage:
         """The files below the folder; links and hidden names are left out."""
         for key, entry in self._below(folder):
             if entry.name[0] != "." and entry.is_file(follow_symlinks=False):
-                with contextlib.suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):
                     facts = entry.stat()
                     yield Entry(key, facts.st_size, str(facts.st_mtime_ns))
 
@@ -113,7 +97,7 @@ class LocalStorage:
         pending = [folder] if start.resolve() == start else []  # else it lies behind a link
         while pending:
             inside = pending.pop()
-            with self._guarded(inside), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with self._guarded(inside, "read"), suppress(FileNotFoundError, NotADirectoryError):
                 for entry in os.scandir(f"{self.url}/{inside}"):
                     key = f"{inside}/{entry.name}" if inside else entry.name
                     if not entry.is_dir(follow_symlinks=False):
@@ -125,7 +109,7 @@ class LocalStorage:
         """One look into each folder."""
         inside: dict[str, set[str]] = {}
         for folder in folders:
-            with self._guarded(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            with self._guarded(folder, "read"), suppress(FileNotFoundError, NotADirectoryError):
                 found = [entry for entry in os.scandir(f"{self.url}/{folder}") if entry.name[0] != "."]
                 for link in filter(os.DirEntry.is_symlink, found):
                     _require_target(Path(link.path))
@@ -138,9 +122,9 @@ class LocalStorage:
         path = self.root / key
         if path.parent.resolve() != path.parent:
             return
-        with self._guarded(key):
+        with self._guarded(key, "remove"):
             path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             for folder in path.parents[: -len(self.root.parents) - 2]:
                 folder.rmdir()
 
@@ -149,12 +133,12 @@ class LocalStorage:
         found = (entry for _, entry in self._below("") if _UNDER_WAY.fullmatch(entry.name))
         return sorted(Path(entry.path) for entry in found if entry.is_file(follow_symlinks=False))
 
-    @contextlib.contextmanager
+    @contextmanager
     def _written(self, key: str, content: bytes, durable: bool) -> Iterator[tuple[Path, Path]]:
         """The content in a file of its own beside its place; both paths. What is left of it afterwards is removed."""
         path = self.root / key
         temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-        with self._guarded(key):
+        with self._guarded(key, "write"):
             for attempt in range(ATTEMPTS):
                 try:
                     file = temporary.open("wb")
@@ -162,7 +146,7 @@ class LocalStorage:
                 except FileNotFoundError:  # the first there, or somebody removed the folder, which was empty
                     if attempt == ATTEMPTS - 1:
                         raise
-                with contextlib.suppress(FileNotFoundError):
+                with suppress(FileNotFoundError):
                     self._make(path.parent, durable)
             self._begun = True
             try:
@@ -170,7 +154,7 @@ class LocalStorage:
                     _write(file, content, durable)
                 yield temporary, path
             finally:
-                with contextlib.suppress(OSError):
+                with suppress(OSError):
                     temporary.unlink(missing_ok=True)
             if durable:
                 _sync_names(path.parent)
@@ -184,16 +168,15 @@ class LocalStorage:
             folder = folder.parent
             _sync_names(folder)
 
-    @contextlib.contextmanager
-    def _guarded(self, key: str) -> Iterator[None]:
+    @contextmanager
+    def _guarded(self, key: str, to: str) -> Iterator[None]:
         """Turns what the operating system refuses into a StoreError with the fix."""
         try:
             yield
         except OSError as problem:
-            fix = _FIXES.get(problem.errno or 0, "see the message of the operating system")
             raise StoreError(
-                f"cannot write {self.root / key}: {problem.strerror or problem}; {fix}. Nothing stored so far is "
-                "lost; the same command then goes on"
+                f"cannot {to} {self.root / key}: {refused(problem)}. Nothing stored so far is lost; the same command "
+                "then goes on"
             ) from problem
 
 

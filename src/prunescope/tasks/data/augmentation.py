@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.streams import seeded
 from prunescope.base.value import Value
 from prunescope.tasks.functional import constant
@@ -33,7 +34,7 @@ class Augmentation(Value):
 
         Raises UsageError where it returns anything but as many images in the same precision.
         """
-        if type(self).__module__.startswith("prunescope."):
+        if is_shipped(self):
             return self(x, generator)
         with seeded(generator.initial_seed()):
             images = self(x, generator)

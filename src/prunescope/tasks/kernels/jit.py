@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prunescope.base.installed import is_shipped
+
 # Sums may be reordered, but a number that is not finite must stay so: a diverging run is known by it.
 _FASTMATH = ("reassoc", "contract", "nsz", "arcp")
 
@@ -70,7 +72,7 @@ def _announce() -> None:
         told = False
 
         def on_start(self, event: Any) -> None:
-            if not self.told and event.data["dispatcher"].py_func.__module__.startswith(__package__.partition(".")[0]):
+            if not self.told and is_shipped(event.data["dispatcher"].py_func.__module__):
                 self.told = True
                 logging.getLogger("prunescope").warning(
                     "compiling loops for this machine, once; this takes some seconds"

@@ -9,6 +9,7 @@ from numbers import Integral
 from torch import Tensor
 
 from prunescope.base.errors import UsageError
+from prunescope.base.installed import is_shipped
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
@@ -33,7 +34,7 @@ def events_of(intervention: Intervention, clock: Clock) -> tuple[int, ...]:
 
 def applied(intervention: Intervention, state: TrainState, context: Context) -> TrainState:
     """The state after an event. Raises UsageError where an intervention of a user's own does not keep the contract."""
-    if type(intervention).__module__.startswith("prunescope."):
+    if is_shipped(intervention):
         with seeded(context.stream("default").initial_seed()):  # a score of the user's may draw from anywhere
             return intervention.apply(state, context)
     before = {name: (leaf, leaf.clone()) for name, leaf in _leaves(state)}
