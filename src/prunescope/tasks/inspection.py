@@ -23,9 +23,6 @@ from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.targets import Sequence
 from prunescope.tasks.task import Problem
 
-SEQUENCE = 3
-"""Most dimensions of examples that may be padded: tokens [N, T] or vectors [N, T, D]."""
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -148,11 +145,9 @@ def _check_passes(
 
 
 def _check_many(name: str, problem: Problem, apply: examined.Passes, x: Tensor, y: Tensor) -> None:
-    """Looks at what two examples do not show: losses of many, padding, and the largest tokens of each split."""
-    examined_losses.check_single(problem, apply(x, train=False), y)
-    if x.ndim <= SEQUENCE:
-        pair = examined.unlike(x)
-        examined.check_alone(name, apply, pair, apply(pair, train=False))
+    """Looks at what two examples do not show: how many differ from each, padding, the largest tokens of each split."""
+    examined_losses.check_single(problem, outputs := apply(x, train=False), y)
+    examined.check_alone(name, apply, x, outputs)
     for split in (problem.train, problem.test):
         if len(tokens := examined.largest_tokens(problem, split)):
             apply(tokens, train=False)
