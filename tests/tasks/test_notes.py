@@ -63,6 +63,7 @@ class Seeded(Net):
         torch.manual_seed(3)
         super().__init__()
         self.spare = nn.Linear(2, 2)
+        nn.init.zeros_(self.spare.bias)  # as biases and the shifts of BatchNorm mostly begin
 
 
 def test_weights_without_gradient_and_weights_of_one_seed_are_said():

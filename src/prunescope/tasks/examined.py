@@ -54,12 +54,12 @@ def plain_attributes(module: nn.Module) -> dict[str, str]:
 
 
 def check_pure(name: str, apply: "Passes", x: Tensor, training: Tensor, weights: tuple[Weights, Weights]) -> None:
-    """Raises UsageError where passes change parameters, or draw from something that has no seed here."""
-    now, before = weights
-    if changed := [key for key, leaf in before.params.items() if not torch.equal(leaf, now.params[key])]:
+    """Raises UsageError where passes change what they are given, or draw from something that has no seed here."""
+    now, before = ({**state.params, **state.buffers} for state in weights)
+    if changed := [key for key, leaf in before.items() if not torch.equal(leaf, now[key])]:
         raise UsageError(
-            f"{name} changes its own parameters in a pass ({some(tuple(changed))}); leave that to the optimizer (an "
-            "Embedding without max_norm)"
+            f"{name} changes its own parameters or, in evaluation mode, buffers in a pass ({some(tuple(changed))}); "
+            "leave parameters to the optimizer (an Embedding without max_norm), and buffers alone unless self.training"
         )
     if not nearly(apply(x, train=True), training):
         raise UsageError(
@@ -264,12 +264,6 @@ def check_named_output(name: str, problem: Problem, apply: Passes, x: Tensor) ->
         raise UsageError(f"{name} returns a tensor, which has no member output={member!r}; leave output= out")
 
 
-def unlike(x: Tensor) -> Tensor:
-    """Of examples [N, ...] the two with the fewest and the most different numbers: the longest is padded least."""
-    numbers = torch.tensor([len(row.unique()) for row in x], device=x.device)
-    return x[torch.stack([numbers.argmin(), numbers.argmax()])]
-
-
 def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
     """Raises UsageError where examples influence each other in evaluation mode, or outputs are drawn."""
     given = x.clone()
@@ -282,19 +276,19 @@ def check_alone(name: str, apply: Passes, x: Tensor, outputs: Tensor) -> None:
             "there; dropout must ask self.training"
         )
     try:
-        alone = torch.cat([apply(x[:1], train=False), apply(x[1:], train=False)])
+        alone = torch.cat([apply(row, train=False) for row in torch.split(x, 1)])
     except UsageError as problem:
         raise UsageError(
-            f"{name} takes 2 examples and not 1 in evaluation mode, where examples must not influence each other: "
-            f"{problem}"
+            f"{name} takes {len(x)} examples and not 1 in evaluation mode, where examples must not influence each "
+            f"other: {problem}"
         ) from problem
     if alone.shape != outputs.shape:
         raise UsageError(
-            f"{name} returns {list(outputs.shape)} for 2 examples and no row for 1: squeeze(1), never squeeze()"
+            f"{name} returns {list(outputs.shape)} for {len(x)} examples and no row for 1: squeeze(1), never squeeze()"
         )
     if not nearly(alone, outputs):
         raise UsageError(
-            f"examples of a batch influence each other in {name} in evaluation mode: 2 together have other outputs "
-            "than each by itself, so no loss of an example would mean anything; use running statistics there, and mask "
-            "what is padded"
+            f"examples of a batch influence each other in {name} in evaluation mode: {len(x)} together have other "
+            "outputs than each by itself, so no loss of an example would mean anything; use running statistics there, "
+            "and mask what is padded"
         )

@@ -66,25 +66,31 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
 
 @contextmanager
 def drawing(device: torch.device, seed: int) -> Iterator[None]:
-    """Seeds the default generator of the device for the block, and restores its state afterwards."""
-    generator = _generator(device)
-    before = generator.get_state()
-    generator.manual_seed(seed)
+    """Seeds the default generators that a network on the device may draw from, and restores their states afterwards."""
+    before = random_state(device)
+    reseed(device, seed)
     try:
         yield
     finally:
-        generator.set_state(before)
+        for generator, state in zip(_generators(device), before, strict=True):
+            generator.set_state(state)
 
 
 def reseed(device: torch.device, seed: int) -> None:
-    """Seeds the default generator of the device; only inside `drawing`, which restores its state."""
-    _generator(device).manual_seed(seed)
+    """Seeds the default generators; only inside `drawing`, which restores their states."""
+    for generator in _generators(device):
+        generator.manual_seed(seed)
 
 
-def _generator(device: torch.device) -> torch.Generator:
-    if device.type == "cuda":
-        return torch.cuda.default_generators[device.index or 0]
-    return torch.default_generator
+def random_state(device: torch.device) -> list[Tensor]:
+    """The states of the default generators, by which one sees whether something was drawn."""
+    return [generator.get_state() for generator in _generators(device)]
+
+
+def _generators(device: torch.device) -> list[torch.Generator]:
+    """That of the CPU, too: what decides whether a layer is left out is often drawn there."""
+    gpu = [torch.cuda.default_generators[device.index or 0]] if device.type == "cuda" else []
+    return [torch.default_generator, *gpu]
 
 
 @contextmanager

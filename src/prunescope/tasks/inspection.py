@@ -23,9 +23,6 @@ from prunescope.tasks.prunable import Tensors
 from prunescope.tasks.targets import Sequence
 from prunescope.tasks.task import Problem
 
-SEQUENCE = 3
-"""Most dimensions of examples that may be padded: tokens [N, T] or vectors [N, T, D]."""
-
 
 @dataclass(frozen=True)
 class Inspection:
@@ -87,59 +84,74 @@ def inspect_problem(problem: Problem) -> Inspection:
     """
     model, train = problem.model, problem.train
     name = model.network.path.rpartition(":")[2]
-    weights, before = model.fresh(0), model.fresh(0)
+    initial, again = model.fresh(0), model.fresh(0)
+    _check_built(name, initial, again)
+    first, some_rows = torch.tensor([0, len(train) - 1]), torch.randperm(len(train), generator=stream(0, "losses"))
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        x, y = train.batch(first.to(train.y.device))
+        outputs = examined.Passes(problem, initial, name)(x, train=False)
+        examined.check_outputs(name, outputs, problem)
+        problem.target.require_fit(outputs, y, problem.classes)
+        weights, before = (state.replace(params=without_zeros(state.params)) for state in (initial, again))
+        apply = examined.Passes(problem, weights, name)
+        examined_losses.check_loss(problem, _check_passes(name, problem, apply, x, (weights, before)), y)
+        x, y = train.batch(some_rows[:LOSSES].to(train.y.device))
+        _check_many(name, problem, apply, x, y)
+    return Inspection(
+        network=name,
+        outputs=outputs.shape[-1] if outputs.ndim > 1 else 1,
+        classes=problem.classes,
+        tensors=model.tensors,
+        frozen=tuple(sorted(model.frozen)),
+        evaluating=model.evaluating,
+        masked={key: int((~mask).sum()) for key, mask in initial.masks.items() if not bool(mask.all())},
+        unused=_unused(problem, weights, x, y),
+        seeded=model.network.given is not None or not equal(initial.params, model.fresh(1).params),
+        copied=_copied(problem, x, y),
+    )
+
+
+def _check_built(name: str, weights: Weights, again: Weights) -> None:
+    """Refuses weights that are no numbers, or others each time."""
     examined.check_numbers(name, weights)
-    if not (equal(weights.params, before.params) and equal(weights.buffers, before.buffers)):
+    if not (equal(weights.params, again.params) and equal(weights.buffers, again.buffers)):
         raise UsageError(
             f"{name} builds another network each time from the same seed: it draws from another generator than torch's "
             "default one (random, numpy), and no run could be made again; draw by torch"
         )
-    x, y = train.batch(torch.tensor([0, len(train) - 1], device=train.y.device))
-    apply = examined.Passes(problem, weights, name)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        outputs = apply(x, train=False)
-        examined.check_outputs(name, outputs, problem)
-        problem.target.require_fit(outputs, y, problem.classes)
-        weights, before = (state.replace(params=without_zeros(state.params)) for state in (weights, before))
-        apply = examined.Passes(problem, weights, name)
-        outputs = apply(x, train=False)
-        examined.check_alone(name, apply, x, outputs)
-        examined.check_whole(name, problem, weights, x, outputs)
-        training = apply(x, train=True)
-        examined.check_pure(name, apply, x, training, (weights, before))
-        examined.check_forgets(name, apply, x, {False: outputs, True: training})
-        examined.check_first(name, problem, weights, x, {False: outputs, True: training})
-        if training.shape != outputs.shape:
-            raise UsageError(
-                f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
-                "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
-            )
-        examined.check_logits(name, problem, weights, x)
-        examined_losses.check_loss(problem, outputs, y)
-        rows = torch.randperm(len(train), generator=stream(0, "losses"))[:LOSSES]
-        x, y = train.batch(rows.to(y.device))
-        examined_losses.check_single(problem, apply(x, train=False), y)
-        if x.ndim <= SEQUENCE:
-            pair = examined.unlike(x)
-            examined.check_alone(name, apply, pair, apply(pair, train=False))
-        for split in (train, problem.test):
-            if len(tokens := examined.largest_tokens(problem, split)):
-                apply(tokens, train=False)
-        examined.check_named_output(name, problem, apply, x)
-    masked = {key: int((~mask).sum()) for key, mask in weights.masks.items() if not bool(mask.all())}
-    frozen = tuple(sorted(model.frozen))
-    return Inspection(
-        name,
-        outputs.shape[-1] if outputs.ndim > 1 else 1,
-        problem.classes,
-        model.tensors,
-        frozen,
-        model.evaluating,
-        masked,
-        _unused(problem, weights, x, y),
-        model.network.given is not None or not equal(weights.params, model.fresh(1).params),
-        _copied(problem, x, y),
-    )
+
+
+def _check_passes(
+    name: str, problem: Problem, apply: examined.Passes, x: Tensor, states: tuple[Weights, Weights]
+) -> Tensor:
+    """The outputs of two examples, if a pass in each mode is a function of weights and one example (of the batch).
+
+    states: equal ones, of which `apply` uses the first.
+    """
+    outputs = apply(x, train=False)
+    examined.check_alone(name, apply, x, outputs)
+    examined.check_whole(name, problem, states[0], x, outputs)
+    training = apply(x, train=True)
+    examined.check_pure(name, apply, x, training, states)
+    examined.check_forgets(name, apply, x, {False: outputs, True: training})
+    examined.check_first(name, problem, states[0], x, {False: outputs, True: training})
+    if training.shape != outputs.shape:
+        raise UsageError(
+            f"{name} returns {list(training.shape)} in training mode and {list(outputs.shape)} in evaluation mode; "
+            "it must return the same logits [N, C] in both: name them by output=, or leave the others out"
+        )
+    examined.check_logits(name, problem, states[0], x)
+    return outputs
+
+
+def _check_many(name: str, problem: Problem, apply: examined.Passes, x: Tensor, y: Tensor) -> None:
+    """Looks at what two examples do not show: how many differ from each, padding, the largest tokens of each split."""
+    examined_losses.check_single(problem, outputs := apply(x, train=False), y)
+    examined.check_alone(name, apply, x, outputs)
+    for split in (problem.train, problem.test):
+        if len(tokens := examined.largest_tokens(problem, split)):
+            apply(tokens, train=False)
+    examined.check_named_output(name, problem, apply, x)
 
 
 def check_trains(problem: Problem, inspection: Inspection) -> None:

@@ -7,12 +7,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from prunescope.base import tree
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.tree import Tree
-from prunescope.tasks.functional import drawing
+from prunescope.tasks.functional import drawing, random_state
 
 if TYPE_CHECKING:
     from prunescope.measures.curvature.surface import Surface
@@ -24,7 +23,7 @@ def require_function(made: "Surface", what: str) -> None:
     if unfit := [name for name, leaf in made.params.items() if leaf.is_complex()]:
         raise UsageError(f"{unfit[0]} is complex; curvature is defined for real parameters only")
     with torch.no_grad(), drawing(x.device, 0):
-        before = _random_state(x.device)
+        before = random_state(x.device)
         try:
             logits = made.logits(made.params, x)
             losses = made.loss(logits, y)
@@ -33,7 +32,7 @@ def require_function(made: "Surface", what: str) -> None:
         except Exception as problem:
             text = str(problem).partition("\n")[0]
             raise UsageError(f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}") from problem
-        drawn = not torch.equal(before, _random_state(x.device))
+        drawn = not all(map(torch.equal, before, random_state(x.device)))
     if drawn and not made.train:
         raise UsageError(
             f"{what}, draws random numbers, so it has no one loss; let it draw only while `self.training` is true"
@@ -87,7 +86,3 @@ def _change(made: "Surface", along: Tree, step: float) -> float:
         made.mean_loss({name: leaf + e * along[name] for name, leaf in made.params.items()}) for e in (step, -step)
     )
     return float(ahead - behind) / (2 * step)
-
-
-def _random_state(device: torch.device) -> Tensor:
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
