@@ -194,8 +194,11 @@ def test_draws_from_default_generators_are_those_of_the_run_and_leave_no_trace(l
 
 class Unlike(Score):
     made: str
+    seen: dict[str, list[int]] = {"before": []}
 
     def scores(self, weights, context):
+        if self.made == "kept":
+            self.seen["before"].append(1)
         if self.made == "in place":
             next(iter(weights.params.values())).zero_()
         numbers = {name: leaf.abs() for name, leaf in weights.params.items() if name in weights.masks}
@@ -207,16 +210,17 @@ class Unlike(Score):
 @pytest.mark.parametrize(
     ("made", "words"),
     [
-        ("in place", "changes the weights in place"),
-        ("list", "returned a list; it"),
-        ("arrays", "returned a dict of ndarray;"),
-        ("rows", r"returned float32 \[3\] for fc.weight; it must return real numbers \[3, 5\]"),
-        ("complex", r"returned complex64 \[3, 5\] for fc.weight"),
+        ("in place", ".scores changes the weights in place"),
+        ("kept", r"\(made='kept'\) became Unlike\(made='kept', seen={'before': \[1\]}\), .*; change no list"),
+        ("list", ".scores returned a list; it"),
+        ("arrays", ".scores returned a dict of ndarray;"),
+        ("rows", r".scores returned float32 \[3\] for fc.weight; it must return real numbers \[3, 5\]"),
+        ("complex", r".scores returned complex64 \[3, 5\] for fc.weight"),
     ],
 )
 def test_a_score_returns_new_tensors_by_name(lab, made, words):
     program = lab.program(Prune(score=Unlike(made=made), amount=Remaining(fraction=0.5), when=At(at="3it")), steps=5)
-    with pytest.raises(UsageError, match=f"Unlike.scores {words}"):
+    with pytest.raises(UsageError, match=f"Unlike{words}"):
         train(program, lab.begin(program))
 
 

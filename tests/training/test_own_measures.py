@@ -15,7 +15,7 @@ from prunescope.training.run import train
 
 def careless(problem, weights):
     """Works in place wherever it gets hold of something, and leaves its hooks behind."""
-    for leaf in (*weights.params.values(), problem.train.y, problem.test.y):
+    for leaf in (*weights.params.values(), problem.train.y, problem.test.y, problem.test.inputs.tensor):
         leaf.zero_()
     for _, labels in problem.split("test").batches(2):
         labels.fill_(1)

@@ -10,7 +10,7 @@ from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree, clone, equal
-from prunescope.base.value import Value
+from prunescope.base.value import Value, unchanged
 
 
 class Context(Protocol):
@@ -59,7 +59,8 @@ class Score(Value):
         if is_shipped(self):
             return self.scores(weights, context)
         before, name = clone(weights.params), f"{type(self).__name__}.scores"
-        found = self.scores(weights, context)
+        with unchanged(self):
+            found = self.scores(weights, context)
         if not equal(before, weights.params):
             raise UsageError(f"{name} changes the weights in place; make new tensors")
         if not isinstance(found, dict) or not all(isinstance(leaf, Tensor) for leaf in found.values()):

@@ -18,7 +18,7 @@ from prunescope.base.streams import Seeds, stream
 from prunescope.base.value import Value, canonical
 from prunescope.tasks.data import corruption
 from prunescope.tasks.data.augmentation import Augmentation
-from prunescope.tasks.data.source import Arrays, Inputs, Source
+from prunescope.tasks.data.source import Arrays, Inputs, Lent, Source
 from prunescope.tasks.data.tensors import Names, own
 from prunescope.tasks.kernels.kernel_config import PLAIN, Kernels
 from prunescope.tasks.losses import Loss, LossWithArguments
@@ -270,10 +270,10 @@ class Problem:
     beat: Callable[[], None] = field(default=lambda: None, compare=False)
 
     def apart(self) -> "Problem":
-        """The same with a network and labels of its own, for code that may leave hooks behind or work in place."""
+        """The same with a network, labels and examples of its own, for code that may leave hooks or work in place."""
 
         def own(split: Split) -> Split:
-            return replace(split, y=split.y.clone(), clean=split.clean.clone())
+            return Split(Lent(split.inputs), split.index.clone(), split.y.clone(), split.clean.clone())
 
         train, pool, validation, test = map(own, (self.train, self.pool, self.validation, self.test))
         return replace(self, model=self.model.copy(), train=train, pool=pool, validation=validation, test=test)

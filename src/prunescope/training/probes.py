@@ -15,7 +15,7 @@ from prunescope.base.installed import is_shipped
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value
+from prunescope.base.value import Value, unchanged
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import recalibrated
 from prunescope.tasks.task import Problem, Split
@@ -67,7 +67,7 @@ class Probe(Value):
         """
         if is_shipped(self):
             return self.observe(problem, state, running_loss)
-        with seeded(state.step):
+        with seeded(state.step), unchanged(self):
             found: Any = self.observe(problem, state.replace(weights=state.weights.apart()), running_loss)
         if not isinstance(found, Mapping):
             raise UsageError(

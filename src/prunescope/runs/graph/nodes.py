@@ -19,7 +19,7 @@ from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value
+from prunescope.base.value import Value, unchanged
 from prunescope.measures.measure import Comparison, Measure, State, plain
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Recipe
@@ -88,12 +88,8 @@ def _apart(taken: Value, states: tuple[State, ...]) -> Iterator[tuple[State, ...
     if is_shipped(taken):
         yield states
         return
-    with seeded(0), torch.enable_grad():
-        yield tuple(_copy(state) for state in states)
-
-
-def _copy(state: State) -> State:
-    return State(state.problem.apart(), state.weights.apart())
+    with seeded(0), torch.enable_grad(), unchanged(taken):
+        yield tuple(State(state.problem.apart(), state.weights.apart()) for state in states)
 
 
 class Compared(Measured):
@@ -233,7 +229,6 @@ class Watch(Probe):
 
     def observe(self, problem: Problem, state: TrainState, running_loss: float) -> dict[str, float]:
         """The measure's numbers, by its own names."""
-        seen = State(problem, state.weights)
-        own = seen if is_shipped(self.measure) else _copy(seen)
-        values = plain(self.measure.measure(*own), type(self.measure).__name__)
+        with _apart(self.measure, (State(problem, state.weights),)) as (own,):
+            values = plain(self.measure.measure(*own), type(self.measure).__name__)
         return {name: float(value) for name, value in values.items() if value.ndim == 0}

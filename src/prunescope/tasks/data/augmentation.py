@@ -16,7 +16,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value
+from prunescope.base.value import Value, unchanged
 from prunescope.tasks.functional import constant
 
 _TRIES = 10
@@ -36,7 +36,7 @@ class Augmentation(Value):
         """
         if is_shipped(self):
             return self(x, generator)
-        with seeded(generator.initial_seed()):
+        with seeded(generator.initial_seed()), unchanged(self):
             images = self(x, generator)
         if not (isinstance(images, Tensor) and images.shape[:1] == x.shape[:1] and images.dtype == x.dtype):
             shown = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__

@@ -84,6 +84,34 @@ class InMemory:
         return replace(self, tensor=self.tensor.to(device))
 
 
+@dataclass(frozen=True)
+class Lent:
+    """Examples that others read, too, so that whoever works on them in place gets copies, also by `tensor`."""
+
+    inputs: Inputs
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one example."""
+        return self.inputs.shape
+
+    @property
+    def tensor(self) -> Tensor:
+        """A copy of all examples."""
+        return self.take(torch.arange(len(self)))
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def take(self, index: Tensor) -> Tensor:
+        """See `Inputs.take`."""
+        return self.inputs.take(index)
+
+    def to(self, device: torch.device | str) -> Self:
+        """The same examples on another device."""
+        return replace(self, inputs=self.inputs.to(device))
+
+
 class Arrays(NamedTuple):
     """A data set ready for training.
 

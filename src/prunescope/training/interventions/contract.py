@@ -13,6 +13,7 @@ from prunescope.base.installed import is_shipped
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
+from prunescope.base.value import unchanged
 from prunescope.training.interventions.intervention import Context, Intervention
 
 
@@ -38,7 +39,7 @@ def applied(intervention: Intervention, state: TrainState, context: Context) -> 
         with seeded(context.stream("default").initial_seed()):  # a score of the user's may draw from anywhere
             return intervention.apply(state, context)
     before = {name: (leaf, leaf.clone()) for name, leaf in _leaves(state)}
-    with seeded(context.stream("default").initial_seed()):
+    with seeded(context.stream("default").initial_seed()), unchanged(intervention):
         after = intervention.apply(state, context)
     name, now = f"{type(intervention).__name__}.apply", dict(_leaves(state))
     if changed := [
