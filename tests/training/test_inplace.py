@@ -189,6 +189,10 @@ class ReadsItsWeights(nn.Module):
         x = x.flatten(1)
         if self.how == "functional":
             return F.linear(x, self.fc.weight, self.fc.bias)
+        if self.how == "in training":
+            return self.fc(x) * (1 + self.fc.weight.detach().std() if self.training else 1)
+        if self.how == "with dropped weights":
+            return F.linear(x, F.dropout(self.fc.weight, 0.3)) if self.training else self.fc(x)
         return self.fc(x) + self.fc.weight.norm(dim=-1).sum()
 
 
@@ -210,8 +214,65 @@ def functional():
     return ReadsItsWeights("functional")
 
 
+class Halved(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
+class HalvedCall(nn.Sequential):
+    def __call__(self, x):
+        return super().__call__(x) / 2
+
+
+def in_training():
+    return ReadsItsWeights("in training")
+
+
+def with_dropped_weights():
+    return ReadsItsWeights("with dropped weights")
+
+
+def perceptron(middle=nn.Linear, whole=nn.Sequential):
+    return whole(nn.Flatten(), nn.Linear(16, 16), nn.ReLU(), nn.Sequential(middle(16, 16), nn.ReLU()), nn.Linear(16, 3))
+
+
+def with_a_layer_twice():
+    first, relu = nn.Linear(16, 16), nn.ReLU()
+    return nn.Sequential(nn.Flatten(), first, relu, first, relu, nn.Linear(16, 3))
+
+
+def hooked(add):
+    """A perceptron, with a hook that `add` puts on."""
+    made = perceptron()
+    add(made)
+    return made
+
+
+NEARLY_PERCEPTRONS = {
+    "a layer of another class": lambda: perceptron(middle=Halved),
+    "another call": lambda: perceptron(whole=HalvedCall),
+    "another call of a part": lambda: nn.Sequential(perceptron(whole=HalvedCall)),
+    "a layer twice": with_a_layer_twice,
+    "a hook of a part": lambda: hooked(lambda made: made[3].register_forward_hook(lambda m, x, y: y / 2)),
+    "a hook before": lambda: hooked(lambda made: made[0].register_forward_pre_hook(lambda m, x: x[0] - x[0].mean())),
+    "a hook of a gradient": lambda: hooked(
+        lambda made: made[2].register_full_backward_hook(lambda m, after, before: (after[0] / 2,))
+    ),
+    "a parametrization": lambda: hooked(
+        lambda made: nn.utils.parametrize.register_parametrization(made[1], "weight", nn.Tanh())
+    ),
+}
+
+
 @products
-@pytest.mark.parametrize("factory", [functional, normed, Tied, nn.Flatten])
+@pytest.mark.parametrize("name", NEARLY_PERCEPTRONS)
+def test_networks_that_are_perceptrons_but_for_one_thing(lab, name, kernels):
+    program = lab.program(problem=lab.problem(network_of(NEARLY_PERCEPTRONS[name])))
+    assert_close(*ends(lab, program, sparsity=0.5, kernels=kernels))
+
+
+@products
+@pytest.mark.parametrize("factory", [functional, normed, in_training, with_dropped_weights, Tied, nn.Flatten])
 def test_networks_that_use_their_weights_themselves(lab, factory, kernels):
     if factory is nn.Flatten:
         problem = lab.problem(network_of(lambda: nn.Sequential(nn.Flatten(), nn.Linear(16, 3))))

@@ -12,9 +12,10 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from prunescope.base.tree import Masks, Tree
+from prunescope.base.tree import Masks, Tree, clone
+from prunescope.tasks.building import Output
 from prunescope.tasks.data.source import InMemory, Inputs
-from prunescope.tasks.functional import Place, fill, places_of
+from prunescope.tasks.functional import Place, drawing, fill, places_of
 from prunescope.tasks.kernels.kernel_config import Kernels
 from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of
 from prunescope.tasks.model import Model
@@ -95,8 +96,8 @@ class Specialized:
     @cached_property
     def _first(self) -> tuple[int, Tensor] | None:
         """How many inputs there are, and which of them are read, int32, if only one layer reads them, as columns."""
-        layers = list(self.module.children()) if type(self.module).forward is nn.Sequential.forward else []
-        while layers and type(layers[0]) is nn.Flatten and (layers[0].start_dim, layers[0].end_dim) == (1, -1):
+        layers = list(self.module.children()) if is_sequence(self.module) else []
+        while layers and is_flatten(layers[0]):
             layers.pop(0)
         layer = layers[0] if layers else None
         if isinstance(layer, SparseLinear):
@@ -122,12 +123,8 @@ def specialized(
     images = kernels.channels_last and suits_channels_last(module, kernels.least)
     if not sparse and not images:
         return unspecialized(model, train=train)
-    patterns = {name: pattern_of(free[name]) for name in sparse}
-    made = _exchanged(module, patterns, kernels)
-    check = _exchanged(model.template(train=False), patterns, kernels) if train else made
-    if not _agrees(model, check, params, buffers, probe):
-        return unspecialized(model, train=train)
-    return made
+    made = _exchanged(module, {name: pattern_of(free[name]) for name in sparse}, kernels)
+    return made if _agrees(model, made, params, buffers, probe, train=train) else unspecialized(model, train=train)
 
 
 def unspecialized(model: Model, *, train: bool) -> Specialized:
@@ -167,15 +164,35 @@ def _exchanged(module: nn.Module, patterns: dict[str, Pattern], kernels: Kernels
 
 
 def _linear_layers(module: nn.Module) -> dict[str, tuple[str, nn.Linear]]:
-    """Path and layer of every plain linear layer whose weight no other layer shares, by the name of its weight."""
-    uses = Counter(name for _, _, name in places_of(module))
-    layers = {}
-    for path, layer in module.named_modules():
-        name = f"{path}.weight".removeprefix(".")
-        plain = type(layer) is nn.Linear and not layer._forward_hooks and not layer._forward_pre_hooks
-        if plain and uses[name] == 1:
-            layers[name] = path, layer
-    return layers
+    """Path and layer of every plain linear layer whose weight has one place, by the name of its weight."""
+    named = list(module.named_modules(remove_duplicate=False))
+    uses = Counter(id(leaf) for _, layer in named for leaf in layer._parameters.values())
+    return {
+        f"{path}.weight".removeprefix("."): (path, layer)
+        for path, layer in named
+        if type(layer) is nn.Linear and is_untouched(layer) and uses[id(layer.weight)] == 1
+    }
+
+
+def is_untouched(module: nn.Module) -> bool:
+    """Whether calling a module does no more than the `forward` of its class: no hooks, nothing put over it.
+
+    What names the member of an output that counts returns a tensor as it is.
+    """
+    kinds = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    hooks = [hook for kind in kinds for hook in vars(module)[kind].values()]
+    own = "forward" in vars(module) or type(module).__call__ is not nn.Module.__call__
+    return not own and all(isinstance(hook, Output) for hook in hooks)
+
+
+def is_sequence(module: nn.Module) -> bool:
+    """Whether calling a module calls its parts one after the other, and no more."""
+    return type(module).forward is nn.Sequential.forward and is_untouched(module)
+
+
+def is_flatten(module: nn.Module) -> bool:
+    """Whether a module makes vectors of examples, and no more."""
+    return type(module) is nn.Flatten and is_untouched(module) and (module.start_dim, module.end_dim) == (1, -1)
 
 
 def suits_channels_last(module: nn.Module, least: int) -> bool:
@@ -191,11 +208,12 @@ def _is_unsafe(part: nn.Conv2d) -> bool:
 
 
 @torch.no_grad()
-def _agrees(model: Model, made: Specialized, params: Tree, buffers: Tree, probe: Tensor) -> bool:
-    expected, _ = model.apply(params, buffers, probe, train=False)
-    made.fill({**made.pack(params), **buffers})
+def _agrees(model: Model, made: Specialized, params: Tree, buffers: Tree, probe: Tensor, *, train: bool) -> bool:
+    expected, _ = model.apply(params, buffers, probe, train=train)
+    made.fill({**made.pack(params), **(clone(buffers) if train else buffers)})
     try:
-        outputs = made.module(probe)
+        with drawing(probe.device, 0):
+            outputs = made.module(probe)
     except Exception:  # whatever the network's own code does with a weight that is not there
         return False
     return outputs.shape == expected.shape and torch.allclose(

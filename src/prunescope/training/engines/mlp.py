@@ -9,17 +9,17 @@ Examples are columns throughout. Equal to automatic differentiation to rounding.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from prunescope.base.tree import Tree
-from prunescope.tasks.building import Output
 from prunescope.tasks.functional import Place
 from prunescope.tasks.kernels import mlp_kernels
 from prunescope.tasks.kernels.products import Columns, Pattern, SparseLinear, pattern_of, unsigned
-from prunescope.tasks.kernels.specialized import Specialized
+from prunescope.tasks.kernels.specialized import Specialized, is_flatten, is_sequence, is_untouched
 from prunescope.tasks.losses import Loss, cross_entropy
 from prunescope.training.engines.mlp_layers import DenseLayer, Descent, Layer, SparseLayer
 
@@ -135,18 +135,16 @@ def _sparse_steps(
 
 def mlp_of(network: Specialized, loss: Loss, *, least: int) -> Mlp | None:
     """The perceptron that a network is; None if it is another. least: see `Mlp`."""
-    root = network.module
-    plain = not root._forward_pre_hooks and all(isinstance(hook, Output) for hook in root._forward_hooks.values())
-    if loss is not cross_entropy or not _sequential(root) or not plain:
+    if loss is not cross_entropy or not is_sequence(network.module):
         return None
     layers: list[tuple[str, Linear]] = []
     expects = "linear"
     for name, module in _flat(network.module):
-        if module._forward_hooks or module._forward_pre_hooks:
+        if not is_untouched(module):
             return None
-        if type(module) is nn.Flatten and not layers and (module.start_dim, module.end_dim) == (1, -1):
+        if is_flatten(module) and not layers:
             continue
-        if expects == "linear" and isinstance(module, Linear):
+        if expects == "linear" and isinstance(module, Linear) and type(module) in (nn.Linear, SparseLinear):
             layers.append((name, module))
             expects = "relu"
         elif expects == "relu" and type(module) is nn.ReLU:
@@ -157,14 +155,10 @@ def mlp_of(network: Specialized, loss: Loss, *, least: int) -> Mlp | None:
     return Mlp(layers, least=least) if complete else None
 
 
-def _sequential(module: nn.Module) -> bool:
-    return type(module).forward is nn.Sequential.forward
-
-
 def _flat(module: nn.Module, prefix: str = "") -> Iterable[tuple[str, nn.Module]]:
     """The modules of nested sequences in order, with their names."""
-    for name, child in module.named_children():
-        if _sequential(child):
+    for name, child in cast(dict[str, nn.Module], module._modules).items():  # one that is there twice is called twice
+        if is_sequence(child):
             yield from _flat(child, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", child
