@@ -1,7 +1,6 @@
 """What goes wrong: runs that fail, users' mistakes, workers that die."""
 
 import re
-from functools import partial
 
 import pytest
 from specimens import Notes, risk
@@ -10,15 +9,15 @@ from specimens import recipe as make_recipe
 from prunescope.base.errors import PrunescopeError, UsageError, UserCodeError
 from prunescope.base.reference import FINAL
 from prunescope.runs.execution import ensure as execution
-from prunescope.runs.execution.ensure import FailedRuns, ensure
-from prunescope.runs.execution.executors.processes import Immovable, Processes
+from prunescope.runs.execution.ensure import FailedRuns, Interrupted, ensure
+from prunescope.runs.execution.executors.processes import Immovable
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.workbench import Workbench
-from prunescope.runs.graph.families import at_init, imp, one_shot
+from prunescope.runs.graph.families import at_init, imp, one_shot, replicates
 from prunescope.runs.graph.nodes import Trace
 from prunescope.runs.store import lease
-from prunescope.runs.store.plan import Job, plan
+from prunescope.runs.store.plan import plan
 from prunescope.runs.store.results import Failed, Missing, StoredResults
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.training.interventions import Prune
@@ -158,13 +157,16 @@ def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
 
 @pytest.mark.slow
 def test_a_worker_that_is_stopped_on_a_full_disk_says_so_in_a_line(store, capfd, little_room):
-    workers = Processes(partial(Workbench, store), workers=1)
-    workers.start(0, Job(make_recipe(length="100000ep", hidden=(40,))))
-    while not workers.wait(0.2):
-        pass
-    workers.stop()
+    class Impatient(Notes):
+        def update(self, status):
+            if any(share for _, share in status.running.values()):
+                raise KeyboardInterrupt
+
+    runs = replicates(make_recipe(length="100000ep", hidden=(40,)), 2)
+    with pytest.raises(Interrupted, match="a worker could not store what it reached"):
+        ensure(runs, store=store, workers=2, display=Impatient())
     said = capfd.readouterr().err
-    assert "Traceback" not in said and said.count("\n") == 1
+    assert "Traceback" not in said and said.count("\n") == 2
     assert said.startswith("prunescope: cannot write") and "partial" in said
 
 

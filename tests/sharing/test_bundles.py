@@ -331,6 +331,8 @@ def test_publishing_again_replaces_a_bundle_and_nothing_else(world, root, tmp_pa
     study, store, _ = world
     before = open_bundle(root).fingerprint
     (tmp_path / "link").symlink_to(root)
+    for ending in ("", ".old"):  # of one that was killed
+        (tmp_path / f".{root.name}.0123abcd{ending}/report").mkdir(parents=True)
     for place in (root, tmp_path / "link"):
         assert publish(study, place, store=store, source={"study": "tiny", "scale": "smoke"}).fingerprint == before
     (tmp_path / "mine").mkdir()

@@ -1,6 +1,8 @@
 """From a study and a store to a bundle."""
 
+import glob
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
@@ -47,7 +49,7 @@ def publish(
     """
     require_study(study)
     store = open_store(store)
-    place = Path(f".{uuid.uuid4().hex}.bundle") if is_remote(to) else Path(to).expanduser().resolve()
+    place = Path("." + re.sub(r"\W", "_", str(to))) if is_remote(to) else Path(to).expanduser().resolve()
     if place.exists() and (other := bundle.strangers(place)):
         raise UsageError(f"{place} holds something else than a bundle ({other[0]}); name a new or an empty folder")
     temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
@@ -57,15 +59,16 @@ def publish(
             upload(temporary, str(to))
             return bundle.open_bundle(temporary)
         if place.exists():
-            place.rename(old := temporary.with_suffix(".old"))
-            temporary.rename(place)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(place)
+            place.rename(f"{temporary}.old")
+        temporary.rename(place)
     except OSError as problem:
         raise OSError(problem.errno, problem.strerror or str(problem), str(place)) from problem
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        for left in place.parent.glob(
+            f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}*"
+        ):  # also of those that were killed
+            if place.exists() or left.suffix != ".old":
+                shutil.rmtree(left, ignore_errors=True)
     return bundle.open_bundle(place)
 
 

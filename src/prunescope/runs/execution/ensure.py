@@ -101,6 +101,7 @@ def _made(
     """The work at its end, whatever failed; chosen: `prepare` with what the user chose. Raises Interrupted."""
     todo = plan(nodes, store)
     queue: WorkQueue | None = None
+    kept = True
     cluster = Connection(ray, device=device, workers=workers) if ray and todo.work else None
     try:
         keep_given(todo.nodes.values(), store)
@@ -117,12 +118,13 @@ def _made(
             try:
                 queue.run(executor)
             finally:
-                executor.stop()
+                kept = executor.stop()
                 display.end()
                 prepared.prices.learn({todo.readings[key]: seconds for key, seconds in queue.took.items()})
     except KeyboardInterrupt:
         at = f" at {summary(queue.status())}" if queue else ""
-        raise Interrupted(f"stopped{at}; everything reached is stored, the same command goes on from there") from None
+        reached = "everything reached is stored" if kept else "a worker could not store what it reached (see above)"
+        raise Interrupted(f"stopped{at}; {reached}, the same command goes on from there") from None
     return queue
 
 

@@ -71,5 +71,5 @@ class Executor(Protocol):
     def wait(self, seconds: float) -> list[Message]:
         """What workers said since the last call; waits up to `seconds` for the first message."""
 
-    def stop(self) -> None:
-        """Asks all workers to store a checkpoint and end, and waits for them."""
+    def stop(self) -> bool:
+        """Asks all workers to store a checkpoint and end, and waits for them; False if one is known not to have."""

@@ -123,7 +123,7 @@ class Cluster:
             messages += [replace(message, worker=worker) for message in said]
         return messages
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Has running tasks store a checkpoint and end, and leaves Ray."""
         for task in self.running:
             with contextlib.suppress(self.ray.exceptions.RayError):
@@ -131,6 +131,7 @@ class Cluster:
         if self.running:
             self.ray.wait(list(self.running), num_returns=len(self.running), timeout=STOP_SECONDS)
         self.connection.close()
+        return True
 
 
 @cache

@@ -73,8 +73,8 @@ class Processes:
                 self.members[number] = self._spawn(number)
         return [message for message in messages if message.kind != "ready"]
 
-    def stop(self) -> None:
-        """Tells all workers to checkpoint and end; kills those that do not."""
+    def stop(self) -> bool:
+        """Tells all workers to checkpoint and end; kills those that do not. Whether all have."""
         for process, _ in self.members:
             if process.is_alive() and process.pid:
                 os.kill(process.pid, signal.SIGTERM)
@@ -84,6 +84,7 @@ class Processes:
             if process.is_alive():
                 process.kill()
             pipe.close()
+        return all(process.exitcode == 0 for process, _ in self.members)
 
     def _spawn(self, number: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
         ours, theirs = self.context.Pipe()

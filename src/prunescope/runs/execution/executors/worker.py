@@ -78,5 +78,6 @@ class Inline:
         messages, self.messages = self.messages, []
         return messages
 
-    def stop(self) -> None:
+    def stop(self) -> bool:
         """Nothing runs between calls."""
+        return True
