@@ -105,8 +105,9 @@ def baked(module: nn.Module) -> nn.Module:
 def of_rates(rates, count, seed):
     """Answers of a network that says class j of examples of class i with probability rates[i, j]."""
     label = np.arange(count) % len(rates)
-    drawn = [np.random.default_rng([seed, at]).choice(len(rates), p=rates[label[at]]) for at in range(count)]
-    return Answers(np.log(np.eye(len(rates))[drawn] + 1e-6).astype(np.float32), label, "p")
+    outputs = rates.shape[1]
+    drawn = [np.random.default_rng([seed, at]).choice(outputs, p=rates[label[at]]) for at in range(count)]
+    return Answers(np.log(np.eye(outputs)[drawn] + 1e-6).astype(np.float32), label, "p")
 
 
 @pytest.mark.parametrize("exchanged", [[1, 0, 2], [1, 2, 0]])
@@ -122,6 +123,19 @@ def test_another_order_of_the_classes_is_named(exchanged, tmp_path):
     (doubt,) = [doubt for doubt in report.findings.doubts if "are in another order" in doubt]
     assert re.match(r"pruned: .* are the label, and 100\.0% if it means 0 as [12], ", doubt)
     assert f"Careful: {doubt}." in repr(report) and f"Careful: {doubt}." in report.study.head(report.results, ())
+
+
+@pytest.mark.parametrize(
+    ("places", "says"), [([1, 2, 3], "0 as 1, 1 as 2, 2 as 3"), ([4, 0, 7], "0 as 4, 1 as 0, 2 as 7")]
+)
+def test_labels_that_count_other_classes_than_the_outputs_are_named(places, says):
+    rates = np.full((3, 8), 0.02)
+    rates[range(3), places] = 0.86
+    (doubt,) = misordered([of_rates(rates, 200, 0)], [*map(str, range(8))])
+    assert f"if it means {says}." in doubt
+    damaged = 0.02 + 0.84 * np.eye(3, 8)
+    damaged[2, [2, 7]] = 0.02, 0.86
+    assert not list(misordered([of_rates(damaged, 200, 0)], [*map(str, range(8))])), "one class alone may be damage"
 
 
 def test_exchanged_networks_and_a_twin_of_another_training_are_named_at_the_head(tmp_path):

@@ -1,6 +1,7 @@
 """Inputs that look right and mean something else."""
 
 import itertools
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -159,7 +160,7 @@ def test_an_error_names_the_network_by_the_name_it_was_given(tmp_path):
 class Undefined(nn.Linear):
     def forward(self, x):
         y = super().forward(x)
-        return torch.where(y > 0, y, torch.nan) if len(x) > 2 else y
+        return torch.where(x.sum(1, keepdim=True) < 2, y, torch.nan)
 
 
 def test_outputs_that_are_no_numbers_are_refused(tmp_path):
@@ -275,3 +276,42 @@ def test_shifted_examples_have_the_same_columns_and_parts_in_the_same_order(tmp_
     for other in (others, (x, y)):
         with pytest.raises(UsageError, match=r"test examples are a: .* and shifted examples .*; they must be alike"):
             audit(Both(net(0)), Both(net(1)), test=parts, shifted=other, store=tmp_path)
+
+
+def test_groups_whose_rows_are_in_another_order_than_the_examples_are_refused(tmp_path):
+    x, y = data(3)
+    test, sites = (pd.DataFrame(x), y), pd.Series([0, 1] * 30)
+    assert audit(net(0), net(1), test=test, groups={"site": sites}, store=tmp_path).table("groups")
+    with pytest.raises(UsageError, match=r"the rows of groups\['site'\] have another order than those of the examples"):
+        audit(net(0), net(1), test=test, groups={"site": sites[::-1]}, store=tmp_path)
+
+
+def test_answers_are_those_of_the_logits_however_close_they_are(tmp_path):
+    x, y = data(3)
+    dense, pruned = net(0), net(1)
+    wrong = [100 * float((one(x).argmax(1) != y).float().mean()) for one in (dense, pruned)]
+    for one in (dense, pruned):
+        one[2].weight.data *= 2.0**-30
+        one[2].bias.data *= 2.0**-30
+    error = audit(dense, pruned, test=(x, y), store=tmp_path).table("measures")[0]
+    assert [error["dense"], error["pruned"]] == pytest.approx(wrong)
+
+
+def test_a_checkpoint_in_memory_is_read_as_in_a_file_and_not_as_several_networks(tmp_path):
+    options, (tensors_, other) = (
+        {"test": data(3), "network": net(0), "store": tmp_path},
+        (net(1).state_dict() for _ in "ab"),
+    )
+    saved = {"model": tensors_, "optimizer": torch.optim.SGD(net(0).parameters()).state_dict()}
+    assert list(audit(net(0), saved, **options).plan.pruned) == ["pruned"]
+    with pytest.raises(UsageError, match=r"pruned holds several state dicts \(model, ema\)"):
+        audit(net(0), {"model": tensors_, "ema": other}, **options)
+    assert list(audit(net(0), {"raw": tensors_, "ema": other}, **options).plan.pruned) == ["raw", "ema"]
+
+
+def test_a_gate_is_xml_whatever_groups_are_called_and_names_can_be_printed(tmp_path):
+    options = {"test": data(3), "store": tmp_path, "gate": {"max-group-loss": 1}, "groups": {"g": ["a\x0b", "<"] * 30}}
+    audit(net(0), net(1), **options).write(tmp_path / "report")
+    assert len(ElementTree.parse(tmp_path / "report" / "gate.xml").findall("testcase")) == 2
+    with pytest.raises(UsageError, match=r"a network is called 'p\\x01'; give a text that is not empty and can be pr"):
+        audit(net(0), {"p\x01": net(1)}, **options)

@@ -109,6 +109,7 @@ BITS, MANY, TOKENS = (Y == 0).float(), torch.stack([Y == 0, Y == 1], 1).float(),
     [
         (3, partial(torch.softmax, dim=1), True, Y, ps.Classes()),
         (3, normalized, False, Y, ps.Classes()),
+        (3, torch.sigmoid, False, Y, ps.Classes()),
         (1, lambda x: torch.sigmoid(x).squeeze(1), True, BITS, ps.Binary()),
         (1, lambda x: torch.sigmoid(x).clamp(1e-6, 1 - 1e-6), False, BITS, ps.Binary()),
         (2, torch.sigmoid, True, MANY, ps.MultiLabel()),

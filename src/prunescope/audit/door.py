@@ -36,6 +36,7 @@ from prunescope.runs.store.plan import plan as plan_of
 from prunescope.runs.store.store import Store
 from prunescope.studies.groups import column
 from prunescope.studies.judging import judge_all
+from prunescope.tasks.data.conversion import same_rows
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.reading import called
 from prunescope.tasks.data.repeats import copied, leaked
@@ -143,6 +144,9 @@ def audit(
     known = {kind: {name: found.states[name] for name in things} for kind, things in kinds.items()}
     before = found.states["dense"]
     check_twins(before, known["pruned"], known["twins"])
+    for name, values in (groups or {}).items():
+        shown = test if split == "test" else train
+        same_rows(values, shown if isinstance(shown, tuple | list) else (), name=f"groups[{name!r}]")
     task, conditions = task_of(before), corruptions_named(corruptions)
     data = task.data
     _check_task(task, corruptions if conditions else None)

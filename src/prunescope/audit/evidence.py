@@ -168,7 +168,9 @@ def misordered(networks: Sequence[Answers], classes: Sequence[str]) -> Iterator[
             order = np.array([moved.get(label, label) for label in range(len(classes))])
             better = float((order[network.label] == network.prediction).mean())
             if better >= ORDERED:
-                pairs = ", ".join(f"{classes[label]} as {classes[other]}" for label, other in [*moved.items()][:NAMES])
+                pairs = ", ".join(
+                    f"{classes[label]} as {classes[other]}" for label, other in sorted(moved.items())[:NAMES]
+                )
                 yield (
                     f"{network.name or 'dense'}: {1 - network.wrong.mean():.1%} of its answers are the label, and "
                     f"{better:.1%} if it means {pairs}{', ...' if len(moved) > NAMES else ''}. If its classes, or the "
@@ -177,16 +179,22 @@ def misordered(networks: Sequence[Answers], classes: Sequence[str]) -> Iterator[
 
 
 def _exchanged(network: Answers, count: int) -> dict[int, int]:
-    """Of classes that most of their examples say are others, the other one; those that only change places."""
+    """Of classes that most of their examples say are others, the other one: those that change places, or of which each
+    stands in the place of the next and the last one's has no examples, such as labels without an absent class.
+    """
     table = np.zeros((count, count))
     np.add.at(table, (network.label, network.prediction), 1)
     size, other = table.sum(1), table.argmax(1)
     most = table[np.arange(count), other]
     clear = (2 * most >= size) & (most - table.diagonal() >= 3 * np.sqrt(size)) & (size > 0)
-    moved = {int(label): int(other[label]) for label in clear.nonzero()[0]}
-    while moved.keys() != set(moved.values()):
-        moved = {label: to for label, to in moved.items() if to in moved and label in moved.values()}
-    return moved
+    said = {int(label): int(other[label]) for label in clear.nonzero()[0]}
+    places, rows = dict(said), dict[int, int]()
+    while places.keys() != set(places.values()):
+        places = {label: to for label, to in places.items() if to in places and label in places.values()}
+    for to in (size == 0).nonzero()[0].tolist():
+        while len(before := [label for label, place in said.items() if place == to]) == 1:
+            rows[before[0]], to = to, before[0]
+    return places | (rows if len(rows) > 1 else {})  # one class alone may be damage
 
 
 def check_seeds(seeds: Sequence[Answers]) -> None:

@@ -1,5 +1,6 @@
 """Bounds that a pruned network has to keep: kept, broken, or not to be told from so many examples."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,4 +133,5 @@ def junit(rows: Sequence[Line], name: str) -> str:
         else:
             ElementTree.SubElement(case, "system-out").text = line(row)
     ElementTree.indent(suite)
-    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    text = ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\ufffd", text)  # XML has no others

@@ -49,7 +49,14 @@ class Outputs(Measure):
                 f"labels reach to {largest}, and the network has {outputs.shape[1]} outputs; give examples of its "
                 "classes, numbered as its outputs are"
             )
-        return {"log_probability": outputs.log_softmax(dim=1), "label": label, "index": split.index}
+        return {"log_probability": _ordered(outputs), "label": label, "index": split.index}
+
+
+def _ordered(outputs: Tensor) -> Tensor:
+    """Log probabilities whose largest is that of the largest output: where rounding makes it a tie, the next number."""
+    made, largest = outputs.log_softmax(dim=1), outputs.argmax(dim=1, keepdim=True)
+    top = made.gather(1, largest)
+    return torch.where(made.argmax(1, keepdim=True) == largest, made, made.scatter(1, largest, top.nextafter(-top)))
 
 
 _PIXELS = 8  # along each side to which images are averaged before they are compared

@@ -225,11 +225,12 @@ def check_logits(name: str, problem: Problem, weights: Weights, x: Tensor) -> No
     for train in (False, True) if squashed else ():
         with torch.enable_grad():
             outputs, _ = problem.model.apply(leaves, weights.buffers, x, train=train)
-        if _last_operation(outputs) == squashed or (squashed == "Softmax" and _sum_to_one(outputs.detach())):
+        made = "Softmax" if squashed == "Softmax" and _sum_to_one(outputs.detach()) else _last_operation(outputs)
+        if made in ("Softmax", "Sigmoid"):
             raise UsageError(
                 f"{name} returns probabilities in {'training' if train else 'evaluation'} mode, and loss and answers "
-                f"are read from logits: leave {squashed.lower()} out of forward(), or wrap a network that has it and "
-                f"return {'their logarithm' if squashed == 'Softmax' else 'torch.logit of them'}"
+                f"are read from logits: leave {made.lower()} out of forward(), or wrap a network that has it and "
+                f"return {'their logarithm' if made == 'Softmax' else 'torch.logit of them'}"
             )
 
 

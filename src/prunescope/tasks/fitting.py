@@ -68,6 +68,7 @@ def plain_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
 
     Raises UsageError for what holds no real numbers of its own, or some that float32 would make 0 or infinite.
     """
+    plain = {}
     for key, leaf in tensors.items():
         if leaf.is_meta:
             raise UsageError(f"{name} has tensors on the device 'meta', without numbers ({key}, ...); load them first")
@@ -75,6 +76,7 @@ def plain_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
             raise UsageError(f"{name} has quantized or nested tensors ({key}, ...); save it as it was before, or dense")
         if leaf.is_complex():
             raise UsageError(f"{name} has complex tensors ({key}, ...), and networks here compute with real ones")
+        leaf = leaf if leaf.layout is torch.strided else leaf.to_dense()
         if leaf.dtype is torch.float64 and not torch.equal(leaf.bool(), (single := leaf.float()).bool()):
             raise UsageError(
                 f"{key} of {name} has entries that float32 takes for 0, as if they had been removed; set them to 0, or "
@@ -84,8 +86,8 @@ def plain_tensors(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]
             raise UsageError(
                 f"{key} of {name} has entries beyond float32 (3.4e38), in which networks compute; scale it"
             )
-    strided = {key: leaf if leaf.layout is torch.strided else leaf.to_dense() for key, leaf in tensors.items()}
-    return {key: leaf.detach().cpu() for key, leaf in strided.items()}
+        plain[key] = leaf.detach().cpu()
+    return plain
 
 
 def _require_ties(model: Model, tensors: Mapping[str, Tensor], name: str) -> None:

@@ -207,8 +207,16 @@ class Indexed(Column):
 def test_a_table_and_a_column_whose_rows_are_in_another_order_are_refused():
     x, order = Indexed(X.numpy(), range(12)), [*range(1, 12), 0]
     assert own((x, Indexed(Y.numpy(), range(12))), (x, Indexed(Y.numpy(), range(5, 17)))).source
-    with pytest.raises(UsageError, match=r"rows of test y have another order than those of x; give y\.loc\[x\.index\]"):
+    with pytest.raises(UsageError, match=r"rows of test y have another order than those of the ex"):
         own((X, Y), (x, Indexed(Y.numpy(), order)))
+    here, there = (Indexed(Y.numpy(), index) for index in (range(12), order))
+    assert own((x, Y), (x, Y), groups={"site": (here, here)}, weights=here).source
+    for more, name in (
+        ({"groups": {"site": (here, there)}}, r"groups\['site'\] test"),
+        ({"weights": there}, "weights"),
+    ):
+        with pytest.raises(UsageError, match=f"the rows of {name} have another order"):
+            own((x, Y), (x, Y), **more)
 
 
 class Table(Column):

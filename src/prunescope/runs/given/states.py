@@ -153,8 +153,8 @@ def named(**kinds: Any) -> dict[str, dict[str, Any]]:
     singular = {"controls": "control", "twins": "twin"}
     found = {kind: labelled(singular.get(kind, kind), things) for kind, things in kinds.items()}
     names = Counter(["dense", *(name for kind in found.values() for name in kind)])
-    if odd := [name for name in names if not isinstance(name, str) or not name.strip()]:
-        raise UsageError(f"a network is called {odd[0]!r}; give a text that is not empty")
+    if odd := [name for name in names if not isinstance(name, str) or not name.isprintable() or not name.strip()]:
+        raise UsageError(f"a network is called {odd[0]!r}; give a text that is not empty and can be printed")
     if twice := [name for name, count in names.items() if count > 1]:
         raise UsageError(f"two networks are called {twice[0]!r}; rename a file, or give dictionaries with names")
     return found
@@ -163,7 +163,8 @@ def named(**kinds: Any) -> dict[str, dict[str, Any]]:
 def labelled(kind: str, things: Any) -> dict[str, Any]:
     """States by the names that a report gives them: their own, those of their files, or numbers."""
     states: Any = Mapping | nn.Module | StateRef | Recipe | str | Path
-    if isinstance(things, Mapping) and things and all(isinstance(thing, states) for thing in things.values()):
+    saved = isinstance(things, Mapping) and any(isinstance(things.get(key), Mapping) for key in tensors.WRAPPED)
+    if isinstance(things, Mapping) and things and not saved and all(isinstance(t, states) for t in things.values()):
         return dict(things)
     listed = list(things) if isinstance(things, Sequence) and not isinstance(things, str) else [things]
     stems = [Path(thing).stem if isinstance(thing, str | Path) else "" for thing in listed]

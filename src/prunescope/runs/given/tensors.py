@@ -75,8 +75,8 @@ def plain(thing: Mapping[Any, Any], name: str) -> tuple[dict[str, Tensor], tuple
 def converted(name: str, leaves: Iterable[Tensor]) -> Iterator[str]:
     """What is said of tensors that become float32."""
     kinds = {leaf.dtype for leaf in leaves}
-    if kinds & {torch.float16, torch.bfloat16}:
-        yield f"{name}: tensors in half precision became float32, which changes none of them"
+    if any(kind.is_floating_point and kind.itemsize < 4 for kind in kinds):
+        yield f"{name}: tensors in half precision or less became float32, which changes none of them"
     if torch.float64 in kinds:
         yield f"{name}: tensors in double precision were rounded to float32"
 

@@ -5,7 +5,7 @@ labels are judged (`tasks/targets/`), how they are kept (`tensors.py`).
 """
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -144,6 +144,15 @@ def same_length(parts: Mapping[str, Sequence[Any] | Tensor], *, name: str) -> in
     if not (size := next(iter(sizes.values()))):
         raise UsageError(f"{name} has no examples; give at least one (of a test set, enough to measure an error)")
     return size
+
+
+def same_rows(column: Any, others: Sequence[Any], *, name: str) -> None:
+    """Raises UsageError if a column has the rows of a table in another order: they are put together by place."""
+    index, *orders = (
+        list(part.index) if isinstance(getattr(part, "index", None), Iterable) else [] for part in (column, *others)
+    )
+    if any(index != order and set(index) == set(order) for order in orders):
+        raise UsageError(f"the rows of {name} have another order than those of the examples; give .loc[x.index] of it")
 
 
 def _array(value: Any, name: str) -> np.ndarray[Any, Any]:

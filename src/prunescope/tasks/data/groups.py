@@ -13,6 +13,7 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.value import text_digest
 from prunescope.tasks.data import conversion, library
+from prunescope.tasks.data.columns import Pair
 
 
 @dataclass(frozen=True)
@@ -29,19 +30,20 @@ class Grouping:
     codes: dict[str, Tensor]
 
 
-def groupings(groups: Mapping[str, Any], train: int, test: int) -> dict[str, Any]:
+def groupings(groups: Mapping[str, Any], train: int, test: int, held: Mapping[str, Pair]) -> dict[str, Any]:
     """Columns as facts of `library.py`, their arrays written.
 
     groups: by name a pair (train, test) of columns or a dictionary {"train": ..., "test": ...}, either of which may be
         missing (None); or one column, of as many examples as only one of the two sets has. Texts or whole numbers.
     train, test: numbers of examples.
-    Raises UsageError for a column of another length or of floating numbers.
+    held: the examples by split, as they were given.
+    Raises UsageError for a column of another length, of floating numbers, or with the rows in another order.
     """
     if not isinstance(groups, Mapping):
         raise UsageError(
             f"groups is a {type(groups).__name__}; give a dictionary, e.g. groups={{'site': (train, test)}}"
         )
-    return {str(name): _facts(_by_split(column, train, test, str(name))) for name, column in groups.items()}
+    return {str(name): _facts(_by_split(column, train, test, str(name), held)) for name, column in groups.items()}
 
 
 def columns(source: str) -> list[str]:
@@ -62,7 +64,7 @@ def grouping(source: str, name: str) -> Grouping:
     return Grouping(row["digest"], tuple(row["names"]), codes)
 
 
-def _by_split(column: Any, train: int, test: int, name: str) -> dict[str, list[str]]:
+def _by_split(column: Any, train: int, test: int, name: str, held: Mapping[str, Pair]) -> dict[str, list[str]]:
     sizes = {"train": train, "test": test}
     if isinstance(column, Mapping):
         parts = dict(column)
@@ -77,6 +79,8 @@ def _by_split(column: Any, train: int, test: int, name: str) -> dict[str, list[s
                 f"groups={{{name!r}: (train, test)}}, either of which may be None"
             )
         parts = {fitting[0]: column}
+    for split, part in parts.items():
+        conversion.same_rows(part, held.get(split, ())[:2], name=f"groups[{name!r}] {split}")
     rows = {split: _texts(part, f"groups[{name!r}] {split}") for split, part in parts.items() if part is not None}
     for split, row in rows.items():
         if split not in sizes or len(row) != sizes[split]:

@@ -103,7 +103,7 @@ def own(
     pairs["test"] = _aligned(pairs["test"], next(iter(pairs.values())).x)
     columns = list(columns) or _columns(pairs["test"].x)
     for name, held in pairs.items():
-        _check_index(held, name)
+        conversion.same_rows(held.y, [held.x], name=f"{name} y")
     _check_order(pairs, class_names)
     names = class_names or next((p.class_names for p in pairs.values() if p.class_names), ()) or _texts(pairs)
     labels = {name: _labels(held.y, names, name) for name, held in pairs.items()}
@@ -118,8 +118,9 @@ def own(
             f"training examples have shape {tuple(train_x.shape[1:])} and test examples "
             f"{tuple(test_x.shape[1:])}; they must have one shape"
         )
-    named = groupings(groups or {}, len(train_x), len(test_x))
+    named = groupings(groups or {}, len(train_x), len(test_x), pairs)
     if weights is not None:
+        conversion.same_rows(weights, pairs.get("train", ())[:2], name="weights")
         target, labels = _weighted(target, labels, weights)
     content = Content(train_x, labels["train"], test_x, labels["test"])
     facts = {"groups": named, "class_names": _list(names), "columns": columns}
@@ -162,13 +163,6 @@ def _aligned(held: Pair, like: Any) -> Pair:
     require_columns(_columns(like), _columns(held.x), "train", "test")
     same = isinstance(like, Mapping) and isinstance(held.x, Mapping) and like.keys() == held.x.keys()
     return held._replace(x={key: held.x[key] for key in like}) if same else held
-
-
-def _check_index(held: Pair, name: str) -> None:
-    """Raises UsageError if a table and a column have the same rows in another order: they are put together by place."""
-    x, y = (list(part.index) if isinstance(getattr(part, "index", None), Iterable) else [] for part in held[:2])
-    if x != y and set(x) == set(y):
-        raise UsageError(f"the rows of {name} y have another order than those of x; give y.loc[x.index]")
 
 
 def _check_order(pairs: Mapping[str, Pair], class_names: Names | None) -> None:
