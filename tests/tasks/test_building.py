@@ -101,6 +101,16 @@ def test_an_instance_that_holds_what_cannot_be_copied_is_refused_with_the_fix(he
         network_of(module)
 
 
+class Itself(nn.Dropout):
+    def __deepcopy__(self, memo):
+        return self
+
+
+def test_a_layer_whose_copy_is_itself_is_refused_as_it_has_one_mode():
+    with pytest.raises(UsageError, match=r"__deepcopy__ of Itself returns a layer that is there already.*leave"):
+        Model(network_of(lambda: nn.Sequential(nn.Linear(8, 3), Itself())))
+
+
 class WeightNormedLSTM(nn.Module):
     def __init__(self):
         super().__init__()

@@ -50,6 +50,17 @@ class Drawing(nn.Module):
         return self.fc(x.flatten(-3) + self.noise * torch.randn_like(x.flatten(-3)))
 
 
+class Counting(nn.Module):
+    """Counts the examples along the first axis, which are members in a stack."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(16, 3)
+
+    def forward(self, x):
+        return self.fc(x.flatten(-3) * (2 if len(x) > 4 else 1))
+
+
 class DrawingUnseen(Drawing):
     """What it draws, its outputs do not show, as where a layer is seldom left out."""
 

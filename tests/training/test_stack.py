@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from stack_lab import SPARSE, Drawing, DrawingUnseen, Dropping, FromZero, Odd, assert_close, check, together
+from stack_lab import SPARSE, Counting, Drawing, DrawingUnseen, Dropping, FromZero, Odd, assert_close, check, together
 from test_interventions import EVERY, OWN, program_for, tensors
 
 from prunescope.base.streams import replicate
@@ -70,7 +70,9 @@ def test_sparse_layers_of_extreme_masks(lab, mask):
     assert_close(*ends)
 
 
-@pytest.mark.parametrize(("net", "method"), [(Odd, Vmapped), (Drawing, None), (DrawingUnseen, None)])
+@pytest.mark.parametrize(
+    ("net", "method"), [(Odd, Vmapped), (Drawing, None), (DrawingUnseen, None), (Counting, Vmapped)]
+)
 def test_a_network_is_stacked_only_as_it_gives_the_same(lab, net, method):
     problem = lab.problem(network_of(net))
     programs = [lab.program(problem=problem, seeds=replicate(k)) for k in range(3)]

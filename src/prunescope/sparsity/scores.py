@@ -72,7 +72,7 @@ class Score(Value):
             if leaf.shape != shape or leaf.is_complex():
                 kind = f"{str(leaf.dtype).removeprefix('torch.')} {list(leaf.shape)}"
                 raise UsageError(f"{name} returned {kind} for {key}; it must return real numbers {list(shape)}")
-        return {key: leaf.detach() if leaf.is_floating_point() else leaf.float() for key, leaf in found.items()}
+        return {key: leaf.detach() if leaf.is_floating_point() else leaf.double() for key, leaf in found.items()}
 
 
 class Magnitude(Score):

@@ -133,7 +133,7 @@ def copied(module: nn.Module) -> nn.Module:
 
     What a parametrized recurrent layer keeps of its computed weights is made anew in its next pass.
 
-    Raises UsageError for a module that holds other tensors that were computed.
+    Raises UsageError for a module that holds other tensors that were computed, or a layer that copies itself otherwise.
     """
     checked(module)
     computed = [part.__dict__.get(name) for _, part, name in _pruned(module)]
@@ -142,13 +142,21 @@ def copied(module: nn.Module) -> nn.Module:
         id(leaf): leaf.detach().clone() for leaf in computed if isinstance(leaf, Tensor) and not leaf.is_leaf
     }
     try:
-        return copy.deepcopy(module, memo).cpu()
+        made = copy.deepcopy(module, memo).cpu()
     except Exception as problem:  # whatever the copying of an attribute raises
         raise UsageError(
             f"the {type(module).__name__} cannot be copied ({str(problem).partition(' at the moment')[0]}): one of its "
             "attributes was computed from its parameters, or is no data (a lock, a file, a generator). Compute it in "
             "forward(), and give a class or a function rather than an instance that has been used"
         ) from problem
+    originals = set(module.modules())
+    for part in made.modules():  # the copies are in other modes
+        if part in originals:
+            raise UsageError(
+                f"__deepcopy__ of {type(part).__name__} returns a layer that is there already, which would be in "
+                "training and in evaluation mode at a time; leave __deepcopy__ out, or return a new layer"
+            )
+    return made
 
 
 def made_permanent(module: nn.Module) -> Masks:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from prunescope.tasks.kernels.jit import compiled_for
 from prunescope.training.engines.engine import Engine, Loop, Replica, diverged
-from prunescope.training.engines.stacked.forward import Admitted, Method, admitted
+from prunescope.training.engines.stacked.forward import MOST_EXAMPLES, Admitted, Method, admitted
 from prunescope.training.engines.stacked.recorded import Recorded, recordable
 from prunescope.training.engines.stacked.side_by_side import Streams, join, on
 from prunescope.training.engines.stacked.working import Stacked
@@ -116,8 +116,9 @@ def how(replica: Replica, method: Method = "layers") -> Admitted:
     program = replica.stepper.program
     if any(value.observes for value in program.interventions):
         return Admitted(None)
-    inputs = program.problem.train.inputs
-    return admitted(program.problem.model, tuple(inputs.shape), str(replica.running.device), method)
+    examples = min(program.batch, len(program.problem.train), MOST_EXAMPLES)
+    shape = (examples, *program.problem.train.inputs.shape)
+    return admitted(program.problem.model, shape, str(replica.running.device), method)
 
 
 def kind(replica: Replica, chosen: Admitted) -> tuple[object, ...]:

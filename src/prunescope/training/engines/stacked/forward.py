@@ -25,6 +25,8 @@ from prunescope.tasks.functional import fill, places_of, random_state, without_z
 from prunescope.tasks.model import Model
 from prunescope.training.engines.stacked.modules import StackedDropout, StackedLinear, stacked
 
+MOST_EXAMPLES = 32
+"""Members are compared on as many examples as a batch has, which code may count, up to so many."""
 TOLERANCE = 1e-4
 """Largest relative difference from the network alone, in units of the largest entry; float32 alone makes about 1e-6."""
 
@@ -119,8 +121,8 @@ class Admitted:
 
 @lru_cache(32)
 def admitted(model: Model, shape: tuple[int, ...], device: str, first: Method) -> Admitted:
-    """The first method, or else another, that equals the network alone on two members; shape: of one input."""
-    x = torch.randn(4, *shape, generator=stream(0, "comparison of a stack")).to(device)
+    """The first method, or else another, that equals the network alone on two members; shape: of their inputs."""
+    x = torch.randn(shape, generator=stream(0, "comparison of a stack")).to(device)
     for name in sorted(METHODS, key=lambda name: name != first):
         if _equal(METHODS[name], model, x):
             return Admitted(name, frozenset(METHODS[name](model).linear()))
