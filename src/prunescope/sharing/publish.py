@@ -64,9 +64,8 @@ def publish(
     except OSError as problem:
         raise OSError(problem.errno, problem.strerror or str(problem), str(place)) from problem
     finally:
-        for left in place.parent.glob(
-            f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}*"
-        ):  # also of those that were killed
+        killed = f".{glob.escape(place.name)}.{'[0-9a-f]' * 8}*"  # what they left, and what this one wrote
+        for left in place.parent.glob(killed):
             if place.exists() or left.suffix != ".old":
                 shutil.rmtree(left, ignore_errors=True)
     return bundle.open_bundle(place)
