@@ -1,6 +1,7 @@
 """What goes wrong: runs that fail, users' mistakes, workers that die."""
 
 import re
+from functools import partial
 
 import pytest
 from specimens import Notes, risk
@@ -10,7 +11,7 @@ from prunescope.base.errors import PrunescopeError, UsageError, UserCodeError
 from prunescope.base.reference import FINAL
 from prunescope.runs.execution import ensure as execution
 from prunescope.runs.execution.ensure import FailedRuns, Interrupted, ensure
-from prunescope.runs.execution.executors.processes import Immovable
+from prunescope.runs.execution.executors.processes import Immovable, Processes
 from prunescope.runs.execution.executors.worker import do
 from prunescope.runs.execution.messages import Executor, Message
 from prunescope.runs.execution.workbench import Workbench
@@ -159,7 +160,7 @@ def test_a_worker_that_dies_is_tried_twice_and_then_reported(store, recipe):
 def test_a_worker_that_is_stopped_on_a_full_disk_says_so_in_a_line(store, capfd, little_room):
     class Impatient(Notes):
         def update(self, status):
-            if any(share for _, share in status.running.values()):
+            if len(status.running) == 2 and all(share for _, share in status.running.values()):
                 raise KeyboardInterrupt
 
     runs = replicates(make_recipe(length="100000ep", hidden=(40,)), 2)
@@ -168,6 +169,10 @@ def test_a_worker_that_is_stopped_on_a_full_disk_says_so_in_a_line(store, capfd,
     said = capfd.readouterr().err
     assert "Traceback" not in said and said.count("\n") == 2
     assert said.startswith("prunescope: cannot write") and "partial" in said
+
+
+def test_workers_that_are_stopped_before_they_begin_have_lost_nothing(store):
+    assert Processes(partial(Workbench, store), workers=2).stop()
 
 
 def test_no_workers_are_no_workers(store, recipe):

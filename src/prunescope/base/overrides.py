@@ -1,7 +1,11 @@
-"""Whether the methods of a subclass can be called as those that they stand for."""
+"""What methods that a user wrote are held to: they can be called as those that they stand for, and keep nothing."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from inspect import Parameter
+
+from prunescope.base.errors import UsageError
 
 
 def check_overrides(cls: type, root: type) -> None:
@@ -23,3 +27,15 @@ def check_overrides(cls: type, root: type) -> None:
             raise TypeError(
                 f"{cls.__name__}.{name}{given} cannot be called ({problem}); write def {name}{wanted}"
             ) from None
+
+
+@contextmanager
+def unchanged(value: object) -> Iterator[None]:
+    """Raises UsageError where the block, a method that a user wrote, changes what a field of the value holds."""
+    before = repr(value)
+    yield
+    if repr(value) != before:
+        raise UsageError(
+            f"{before} became {value!r}, and what it says next would depend on what it was asked before; change no "
+            "list and no dictionary in a field"
+        )

@@ -14,7 +14,6 @@ import json
 import pickle
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -301,18 +300,6 @@ def kind(cls: type) -> str:
         return cls.__qualname__
     code = code_digest(cls)
     return f"{cls.__module__}:{cls.__qualname__}" + (f" {code}" if code else "")
-
-
-@contextmanager
-def unchanged(value: Value) -> Iterator[None]:
-    """Raises UsageError where the block, a method that a user wrote, changes what a field of the value holds."""
-    before = repr(value)
-    yield
-    if repr(value) != before:
-        raise UsageError(
-            f"{before} became {value!r}, and what it says next would depend on what it was asked before; change no "
-            "list and no dictionary in a field"
-        )
 
 
 def canonical(value: object) -> str:

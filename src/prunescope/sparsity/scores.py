@@ -8,9 +8,10 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
+from prunescope.base.overrides import unchanged
 from prunescope.base.state import Weights
 from prunescope.base.tree import Tree, clone, equal
-from prunescope.base.value import Value, unchanged
+from prunescope.base.value import Value
 
 
 class Context(Protocol):

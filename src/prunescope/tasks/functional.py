@@ -67,12 +67,12 @@ def constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device
 @contextmanager
 def drawing(device: torch.device, seed: int) -> Iterator[None]:
     """Seeds the default generators that a network on the device may draw from, and restores their states afterwards."""
-    before = random_state(device)
+    before = [(generator, generator.get_state()) for generator in _generators(device)]
     reseed(device, seed)
     try:
         yield
     finally:
-        for generator, state in zip(_generators(device), before, strict=True):
+        for generator, state in before:
             generator.set_state(state)
 
 
@@ -82,9 +82,9 @@ def reseed(device: torch.device, seed: int) -> None:
         generator.manual_seed(seed)
 
 
-def random_state(device: torch.device) -> list[Tensor]:
-    """The states of the default generators, by which one sees whether something was drawn."""
-    return [generator.get_state() for generator in _generators(device)]
+def random_state(device: torch.device) -> Tensor:
+    """The state of the default generators, uint8 [B], by which one sees whether something was drawn."""
+    return torch.cat([generator.get_state() for generator in _generators(device)])
 
 
 def _generators(device: torch.device) -> list[torch.Generator]:

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
+from prunescope.base.overrides import unchanged
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock, Duration
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value, unchanged
+from prunescope.base.value import Value
 from prunescope.tasks.evaluation import evaluate
 from prunescope.tasks.recalibration import recalibrated
 from prunescope.tasks.task import Problem, Split

@@ -32,7 +32,7 @@ def require_function(made: "Surface", what: str) -> None:
         except Exception as problem:
             text = str(problem).partition("\n")[0]
             raise UsageError(f"{what}, fails on {len(x)} examples: {type(problem).__name__}: {text}") from problem
-        drawn = not all(map(torch.equal, before, random_state(x.device)))
+        drawn = not torch.equal(before, random_state(x.device))
     if drawn and not made.train:
         raise UsageError(
             f"{what}, draws random numbers, so it has no one loss; let it draw only while `self.training` is true"

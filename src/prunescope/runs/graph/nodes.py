@@ -15,11 +15,12 @@ from torch import Tensor
 from prunescope.base.errors import UsageError
 from prunescope.base.importing import Importing
 from prunescope.base.installed import is_shipped
+from prunescope.base.overrides import unchanged
 from prunescope.base.reference import StateRef
 from prunescope.base.state import TrainState
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value, unchanged
+from prunescope.base.value import Value
 from prunescope.measures.measure import Comparison, Measure, State, plain
 from prunescope.runs.graph.given import Run
 from prunescope.runs.graph.recipe import Recipe

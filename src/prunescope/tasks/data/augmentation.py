@@ -15,8 +15,9 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
+from prunescope.base.overrides import unchanged
 from prunescope.base.streams import seeded
-from prunescope.base.value import Value, unchanged
+from prunescope.base.value import Value
 from prunescope.tasks.functional import constant
 
 _TRIES = 10

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from prunescope.base.errors import UsageError
 from prunescope.base.installed import is_shipped
+from prunescope.base.overrides import unchanged
 from prunescope.base.state import TrainState, Weights
 from prunescope.base.steps import Clock
 from prunescope.base.streams import seeded
-from prunescope.base.value import unchanged
 from prunescope.training.interventions.intervention import Context, Intervention
 
 

@@ -74,7 +74,7 @@ class Processes:
         return [message for message in messages if message.kind != "ready"]
 
     def stop(self) -> bool:
-        """Tells all workers to checkpoint and end; kills those that do not. Whether all have."""
+        """Tells all workers to checkpoint and end; kills those that do not. Whether all that had begun have."""
         for process, _ in self.members:
             if process.is_alive() and process.pid:
                 os.kill(process.pid, signal.SIGTERM)
@@ -84,7 +84,7 @@ class Processes:
             if process.is_alive():
                 process.kill()
             pipe.close()
-        return all(process.exitcode == 0 for process, _ in self.members)
+        return all(self.members[number][0].exitcode == 0 for number in self.ready)
 
     def _spawn(self, number: int) -> tuple[multiprocessing.process.BaseProcess, Connection]:
         ours, theirs = self.context.Pipe()
