@@ -15,7 +15,6 @@ from prunescope.base.errors import UsageError
 from prunescope.cli.why import _claim
 from prunescope.studies import Claim, Computed, Direction, Figure, judge_all, report
 from prunescope.studies.folder import require_folder
-from prunescope.studies.numbers import number
 from prunescope.studies.plot import Listing
 from prunescope.studies.quantity import Estimate, Estimated
 from prunescope.studies.rule import CorrelationBelow5Percent, OneStandardDeviation
@@ -242,48 +241,6 @@ def test_what_stands_over_a_verdict_is_the_rule_of_its_paper_and_a_study_without
         expected = {"OneStandardDeviation": {"reproduced"}, "CorrelationBelow5Percent": {"no such rule"}}
         assert outcomes == expected.get(type(rule).__name__, {None})
         assert summary["rule"] == (rule and rule.name)
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (-0.18512, "−0.185"),
-        (1234.5, "1230"),
-        (0.0, "0"),
-        (3, "3"),
-        (1e-7, "1.00e−07"),
-        (float("nan"), "nan"),
-        (True, "True"),
-        ("text", "text"),
-        (10.26, "10.3"),
-    ],
-)
-def test_number_is_short_and_plain(value, text):
-    assert number(value) == text
-
-
-@pytest.mark.parametrize("name", ["p", "p_holm", "McNemar p"])
-def test_a_p_is_never_printed_as_none(name):
-    assert number(6.2e-24, name) == "6.20e−24"
-    assert number(0.0, name) == number(6.2e-24, "drop") == "0"
-
-
-def test_names_of_figures_are_unique_in_a_study(study):
-    with pytest.raises(UsageError, match="each its own name"):
-        replace(study, figures=study.figures * 2)
-
-
-@pytest.mark.parametrize("name", ["../out", "/out", "", "a//b", "a/..", ".a", "a" * 101, 3])
-def test_a_study_is_called_what_a_folder_of_reports_can_be_called(name, study):
-    assert replace(study, name="jin2022/étude 2").name == "jin2022/étude 2"
-    with pytest.raises(UsageError, match="cannot be a folder of reports"):
-        replace(study, name=name)
-
-
-@pytest.mark.parametrize("name", ["../evil", "x" * 101, ""])
-def test_names_are_file_names(name, study):
-    with pytest.raises(UsageError, match="file name"):
-        replace(study, figures=(replace(study.figures[0], name=name),))
 
 
 def test_a_text_that_is_no_utf_8_is_written_as_far_as_it_can_be(study, results, arguments, tmp_path):

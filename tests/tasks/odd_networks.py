@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from types import SimpleNamespace
 
 import torch
@@ -55,18 +54,6 @@ class MixingOfMany(Net):
         return self.logits(x - x.mean(0) if len(x) > 2 else x)
 
 
-class SlowMean(Net):
-    """Follows its inputs in either mode, too slowly for two passes to show it in outputs."""
-
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(8))
-
-    def forward(self, x):
-        self.mean.lerp_(x.detach().mean(0), 1e-5)
-        return self.logits(x - self.mean)
-
-
 class AlwaysDrawing(Net):
     def forward(self, x):
         return self.logits(F.dropout(x, 0.5))
@@ -103,83 +90,6 @@ class Untrainable(Net):
 class Normed(nn.Sequential):
     def __init__(self):
         super().__init__(nn.Linear(8, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
-
-
-class Stateful(Net):
-    def __init__(self):
-        super().__init__()
-        self.calls = 0
-
-    def forward(self, x):
-        self.calls += 1
-        return self.calls * self.logits(x)
-
-
-class RunningMean(Net):
-    """Keeps a mean in a plain attribute, which only evaluation looks at."""
-
-    def __init__(self):
-        super().__init__()
-        self.mean = torch.zeros(8)
-
-    def forward(self, x):
-        if not self.training:
-            return self.logits(x - self.mean)
-        self.mean = 0.9 * self.mean + 0.1 * x.mean(0)
-        return self.logits(x - x.mean(0))
-
-
-class LastMean(Net):
-    """Evaluates with the mean of the last batch of training, which it writes and does not read there."""
-
-    mean = 0
-
-    def forward(self, x):
-        if self.training:
-            self.mean = x.mean(0)
-        return self.logits(x - (0 if self.training else self.mean))
-
-
-class FirstMean(Net):
-    """Centres by the mean of the first examples that it ever sees, in a buffer that it makes then."""
-
-    def forward(self, x):
-        if not hasattr(self, "mean"):
-            self.register_buffer("mean", x.mean(0))
-        return self.logits(x - self.mean)
-
-
-class FirstScale(Net):
-    """Keeps the scale of its first batch of training in a plain attribute."""
-
-    scale = None
-
-    def forward(self, x):
-        if self.training and self.scale is None:
-            self.scale = x.std()
-        return self.logits(x / self.scale if self.training else x)
-
-
-class Keeping(Net):
-    """Keeps what it computed for later looks, and positions for good."""
-
-    positions, seconds = None, 0
-
-    def __init__(self):
-        super().__init__()
-        self.norm = nn.BatchNorm1d(8)
-        self.features, self.all, self.order, self.first = {}, [], [self.norm, self.a], self.norm.forward
-        self.a.register_forward_hook(lambda layer, args, outputs: setattr(layer, "last", outputs))
-
-    def forward(self, x):
-        start = time.perf_counter()
-        if self.positions is None:
-            self.positions = torch.linspace(0, 1, x.shape[1])
-        hidden = x + self.positions
-        self.features["hidden"] = hidden
-        self.all.append(hidden)
-        self.seconds = time.perf_counter() - start
-        return self.logits(self.order[0](self.first(hidden)))
 
 
 class InPlace(Net):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from keeping_networks import FirstMean, FirstScale, LastMean, RunningMean, SlowMean, Stateful
 from looked_at import inspected
 from odd_losses import brier_of_the_classes_of_a_batch, hardest_half, scaled_loss
 from odd_networks import (
@@ -10,11 +11,8 @@ from odd_networks import (
     Batchwise,
     Computed,
     Double,
-    FirstMean,
-    FirstScale,
     Flat,
     InPlace,
-    LastMean,
     LayersInAList,
     Locked,
     Mixing,
@@ -29,13 +27,10 @@ from odd_networks import (
     RandomBuffer,
     RandomFeatures,
     Renormed,
-    RunningMean,
     SharedPart,
-    SlowMean,
     Sparse,
     SparseBuffer,
     Squeezed,
-    Stateful,
     TransposedTie,
     Untrainable,
     Wrong,

@@ -2,14 +2,9 @@
 
 import pytest
 import torch
+from keeping_networks import Keeping
 from looked_at import inspected
-from odd_networks import (
-    HoldsItsNorm,
-    HuggingFace,
-    Keeping,
-    Net,
-    Pair,
-)
+from odd_networks import HoldsItsNorm, HuggingFace, Net, Pair
 from torch import nn
 from torch.nn.utils import prune
 
