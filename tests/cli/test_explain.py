@@ -94,6 +94,8 @@ def test_replicates_are_added_until_claims_are_decided(command, study, tmp_path,
     (claim,) = summary(tmp_path / "out")["claims"]
     assert claim["n"] in (3, 4) and claim["level"] > 0.95
     assert "--until-decided --most 4" in (tmp_path / "out" / "README.md").read_text()
+    assert command("report", study, "--until-decided", "--most", 4, "--out", "again").exit_code == 0
+    assert summary(tmp_path / "again") == summary(tmp_path / "out")
     assert command("run", study, "--workers", 1).exit_code == 0
     assert "would remove 0 runs, 0 readings" in command("runs", "gc").output  # of fewer replicates, nor of more
 

@@ -1,5 +1,6 @@
 """`export`, `publish` and `verify` as they are typed, and the Hub with a folder in its place."""
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -43,6 +44,16 @@ def command(folder, monkeypatch):
     yield invoke
     sys.path[:] = before
     sys.modules.pop("tiny_study_of_theirs", None)
+
+
+def test_added_replicates_are_published_and_judged_again(command, folder):
+    words = ("tiny_study_of_theirs.py", "--until-decided", "--most", 4)
+    command("run", *words, "--workers", 1, "--out", "added")
+    command("publish", *words, "--to", "added-bundle")
+    (claim,) = json.loads((folder / "added-bundle" / "report" / "summary.json").read_text())["claims"]
+    assert claim["n"] in (3, 4) and claim["level"] > 0.95
+    said = command("verify", "added-bundle", "--share", 0.01, "--seed", 3, "--study", "tiny_study_of_theirs.py")
+    assert "1 of 1 published verdicts follow from the published values" in said
 
 
 def test_publish_and_verify(command, folder):

@@ -140,6 +140,21 @@ def test_it_ends_at_the_look_at_which_everything_is_decided():
     assert {judge(claim, world).interval_rule for claim in decided.study.claims} == {"reproduced", "contradicted"}
 
 
+def test_what_is_only_read_ends_at_the_last_look_that_is_there():
+    world, seen = World({"nothing": 0.0}), []
+    whole = until_decided(lambda n: study(["nothing"], n), LOOKS, world.make)
+    assert whole.replicates == 20
+
+    def is_there(nodes):
+        seen.append(len(nodes))
+        return len(nodes) <= 7
+
+    read = until_decided(lambda n: study(["nothing"], n), LOOKS, lambda nodes: world, is_there)
+    assert (read.replicates, seen) == (7, [4, 5, 7, 9])  # the first look is read whatever is there
+    assert read.study.claims[0].quantity.nodes == study(["nothing"], 7).claims[0].quantity.nodes
+    assert read.study.claims[0].region == whole.study.claims[0].region
+
+
 def test_equivalence_can_be_decided_too():
     world = World({"a": 0.0}, seed=5)
     decided = until_decided(lambda n: study(["a"], n, Equivalence(2.0)), LOOKS, world.make)

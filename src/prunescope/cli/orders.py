@@ -100,6 +100,23 @@ class Order:
             )
         return self.build(replicates=replicates)
 
+    def stored(self, store: Store) -> Study:
+        """The study as a store has it: with the replicates that were added, up to the last look that was completed."""
+        from prunescope.runs.store.plan import plan
+        from prunescope.runs.store.results import StoredResults
+        from prunescope.studies.looks import FIRST, looks
+        from prunescope.studies.sequential import until_decided
+
+        if self.most is None:
+            return self.study
+        results = StoredResults(store)
+        return until_decided(
+            self.at,
+            looks(FIRST, self.most),
+            lambda nodes: results,
+            lambda nodes: not plan(nodes, store).feasible().work,
+        ).study
+
     @property
     def folder(self) -> Path:
         """Where its report goes: by its name, and by its settings where they are not those of a scale.

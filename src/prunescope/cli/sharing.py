@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.cli import options
-from prunescope.cli.orders import Order, command_of, order_of, template_of
+from prunescope.cli.orders import Order, command_of, most_of, order_of, template_of
 from prunescope.cli.screen import answers, messages
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prunescope.sharing.bundle import Bundle
     from prunescope.sharing.records import Record
     from prunescope.sharing.verify import Verification
+    from prunescope.studies.load import Template
     from prunescope.studies.study import Study
 
 VERIFIED = Path("prunescope-verified")
@@ -113,6 +114,8 @@ def publish(
     changes: options.Set = None,
     settings: options.Settings = None,
     folder: options.StoreFolder = options.STORE,
+    until_decided: options.UntilDecided = False,
+    most: options.Most = None,
     null: options.Null = False,
 ) -> None:
     """Write a study with all its results as a bundle that others can read and verify. Trains nothing.
@@ -124,11 +127,11 @@ def publish(
     """
     from prunescope.sharing.publish import publish as write
 
-    order = order_of(study, scale, changes, settings, null)
+    order = order_of(study, scale, changes, settings, null, most_of(until_decided, most))
     command = command_of(["run", study], order, changes, settings, options.STORE)
-    source = {"study": study, "scale": order.settings[0], "null": null}
+    source = {"study": study, "scale": order.settings[0], "null": null, "most": order.most}
     store = options.existing_store(folder)
-    bundle = write(order.study, to, store=store, command=command, source=source)
+    bundle = write(order.stored(store), to, store=store, command=command, source=source, registered=order.study)
     lacks = bundle.head["lacks"]
     answers().print(
         Text(f"{to}: {len(bundle.runs)} runs, {len(bundle.head['files'])} files; bundle {bundle.fingerprint}")
@@ -218,7 +221,6 @@ def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study |
     from prunescope.papers.catalogue import catalogue
     from prunescope.sharing.bundle import printable
     from prunescope.sharing.rebuilt import untrusted
-    from prunescope.studies.null_world import null_world
 
     source, settings = bundle.head.get("source"), bundle.head.get("settings")
     source = source if isinstance(source, dict) else {}
@@ -231,12 +233,34 @@ def _study(bundle: Bundle, named: str | None, trust: list[str]) -> tuple[Study |
     if why := next(untrusted(fields, trust), ""):
         return None, printable(why)
     try:
-        study = template_of(name).again(str(source.get("scale")), fields)
-        return (null_world(study) if source.get("null") else study), ""
+        return _built(bundle, template_of(name), source, fields), ""
     except (PrunescopeError, KeyError, TypeError, ValueError) as problem:
         if named is not None and isinstance(problem, UsageError):
             raise
         return None, printable(f"{name} cannot be built here ({problem})")
+
+
+def _built(bundle: Bundle, template: Template, source: Mapping[str, Any], fields: Mapping[str, Any]) -> Study:
+    """The study of a bundle, with the replicates that were added to it where they were."""
+    from prunescope.runs.graph.nodes import closure
+    from prunescope.sharing.verify import Published
+    from prunescope.studies.looks import FIRST, looks
+    from prunescope.studies.null_world import null_world
+    from prunescope.studies.sequential import until_decided
+
+    def build(**changes: object) -> Study:
+        study = template.again(str(source.get("scale")), {**fields, **changes})
+        return null_world(study) if source.get("null") else study
+
+    if (most := source.get("most")) is None:
+        return build()
+    results = Published(bundle, {})
+    return until_decided(
+        lambda n: build(replicates=n),
+        looks(FIRST, int(most)),
+        lambda nodes: results,
+        lambda nodes: closure(nodes).keys() <= bundle.nodes.keys(),
+    ).study
 
 
 def _print(bundle: Bundle, result: Verification, why: str) -> None:

@@ -106,17 +106,20 @@ def report(
     settings: options.Settings = None,
     folder: options.StoreFolder = options.STORE,
     out: options.Out = None,
+    until_decided: options.UntilDecided = False,
+    most: options.Most = None,
     null: options.Null = False,
 ) -> None:
     """Write the report again from what is stored. Trains nothing.
 
-    It names what has not been run yet.
+    It names what has not been run yet. Of replicates that were added it takes those of the last look that is complete.
 
     Example: `prunescope report quickstart --out /tmp/quickstart`
     """
-    order = order_of(study, scale, changes, settings, null)
+    order = order_of(study, scale, changes, settings, null, most_of(until_decided, most))
     command = command_of(["run", study], order, changes, settings, folder)
-    publish_report(order.study, options.existing_store(folder), out or order.folder, command)
+    store = options.existing_store(folder)
+    publish_report(order.stored(store), store, out or order.folder, command, registered=order.study)
 
 
 def explain(

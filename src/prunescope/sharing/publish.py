@@ -35,12 +35,14 @@ def publish(
     store: Store | Path | str,
     command: str = "",
     source: Mapping[str, Any] | None = None,
+    registered: Study | None = None,
 ) -> bundle.Bundle:
     """Writes everything that the store holds of a study as a bundle; trains nothing.
 
     to: a folder, new, empty or an older bundle, which is replaced; or "hf:user/name", a data set of the Hub.
     command: how to make the report again.
-    source: how the study is called ("study", "scale", "null"), so that others can build it.
+    source: how the study is called ("study", "scale", "null", "most"), so that others can build it.
+    registered: the study as it was registered, where replicates were added since; by default itself.
 
     Weights are not part of a bundle, only their digests; neither are data, names of machines, or code of one's own.
 
@@ -54,7 +56,7 @@ def publish(
         raise UsageError(f"{place} holds something else than a bundle ({other[0]}); name a new or an empty folder")
     temporary = place.with_name(f".{place.name}.{uuid.uuid4().hex[:8]}")
     try:
-        _write(temporary, study, store, command, source or {})
+        _write(temporary, study, registered or study, store, command, source or {})
         if is_remote(to):
             upload(temporary, str(to))
             return bundle.open_bundle(temporary)
@@ -71,14 +73,14 @@ def publish(
     return bundle.open_bundle(place)
 
 
-def _write(root: Path, study: Study, store: Store, command: str, source: Mapping[str, Any]) -> None:
+def _write(root: Path, study: Study, registered: Study, store: Store, command: str, source: Mapping[str, Any]) -> None:
     every, results = closure(study.nodes), StoredResults(store)
     recipes = [node for node in every.values() if isinstance(node, Recipe)]
     known = store.known_runs(node.id for node in recipes)
     if not known:
         raise UsageError(f"nothing of {study.name} is in {store.url}; `prunescope run` makes it, --store names another")
     root.mkdir(parents=True)
-    write_report(study, store, root / "report", command=command)
+    write_report(study, store, root / "report", command=command, registered=registered)
     _write_lines(root / bundle.NODES, (node.canonical for node in every.values()))
     records = (_record(store, run, facts) for run, facts in known.items())
     _write_lines(root / bundle.RUNS, (json.dumps(record, sort_keys=True) for record in records))

@@ -222,7 +222,7 @@ def _distance(theirs: Any, ours: Any) -> float:
     return gap / scale if scale else gap
 
 
-class _Published(StoredResults):
+class Published(StoredResults):
     """The values of a bundle as results of a study, some of them replaced. Nothing is read from a store."""
 
     def __init__(self, bundle: Bundle, ours: Mapping[str, Values]) -> None:
@@ -249,7 +249,7 @@ class _Published(StoredResults):
 def _verdicts(study: Study, bundle: Bundle, ours: Mapping[str, Values]) -> dict[str, dict[str, Any]]:
     """What is said of each claim, as reports write it."""
     try:
-        verdicts = judge_all(study.claims, _Published(bundle, ours), study.rule)
+        verdicts = judge_all(study.claims, Published(bundle, ours), study.rule)
     except (UsageError, ValueError, IndexError, TypeError, KeyError, ArithmeticError) as problem:
         raise DamagedBundle({"values": f"no claim can be judged from them ({problem})"}) from problem
     return {str(claim["name"]): claim for claim in finite(summary(study, verdicts)["claims"])}

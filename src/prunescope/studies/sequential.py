@@ -39,7 +39,10 @@ class Decided:
 
 
 def until_decided(
-    build: Callable[[int], Study], at: Sequence[int], make: Callable[[Iterable[Node]], Results]
+    build: Callable[[int], Study],
+    at: Sequence[int],
+    make: Callable[[Sequence[Node]], Results],
+    is_there: Callable[[Sequence[Node]], bool] = lambda nodes: True,
 ) -> Decided:
     """Adds replicates until each claim is decided (see `is_open`), or there are enough.
 
@@ -47,24 +50,28 @@ def until_decided(
     decided claims stop.
 
     build: the study with so many replicates, whose claims keep their names. at: see `looks`. make: computes nodes.
+    is_there: where nothing is computed, whether nodes can be read; if not, the look before was the last.
     """
-    settled: dict[str, Claim] = {}
+    claims: dict[str, Claim] = {}
     verdicts: dict[str, Verdict] = {}
+    settled: set[str] = set()
     made: set[str] = set()
     studies: list[Study] = []
     for number in at:
         study = build(number)
-        claims = [at_every_look(claim, at) for claim in study.claims if claim.name not in settled]
-        nodes = [node for claim in claims for node in claim.nodes] if studies else list(study.nodes)
+        still = [at_every_look(claim, at) for claim in study.claims if claim.name not in settled]
+        nodes = [node for claim in still for node in claim.nodes] if studies else list(study.nodes)
+        if studies and not is_there(nodes):
+            break
         results = make(nodes)
         made.update(node.id for node in nodes)
         studies.append(study)
-        verdicts |= {claim.name: judge(claim, results) for claim in claims}
-        settled |= {v.claim.name: v.claim for v in after_holm(verdicts.values()) if not is_open(v)}
+        claims |= {claim.name: claim for claim in still}
+        verdicts |= {claim.name: judge(claim, results) for claim in still}
+        settled |= {v.claim.name for v in after_holm(verdicts.values()) if not is_open(v)}
         if len(settled) == len(study.claims):
             break
-    last = {claim.name: claim for claim in claims} | settled
-    return Decided(_as_made(studies, last, made, at), number)
+    return Decided(_as_made(studies, claims, made, at), at[len(studies) - 1])
 
 
 def _as_made(studies: Sequence[Study], claims: dict[str, Claim], made: set[str], at: Sequence[int]) -> Study:
