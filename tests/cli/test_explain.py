@@ -105,6 +105,20 @@ def test_replicates_are_added_until_claims_are_decided(command, study, tmp_path,
     assert "would remove 0 runs, 0 readings" in command("runs", "gc").output
 
 
+def test_a_plan_of_added_replicates_is_of_the_most_and_of_the_first_look(command, study):
+    plan = command("plan", study, "--until-decided", "--most", 5).output
+    assert plan.split("to do")[1].splitlines() != command("plan", study).output.split("to do")[1].splitlines()
+    assert "That is 5 replicates, added until claims are decided: the first look, at 3, takes about" in plan
+    assert command("run", study, "--until-decided", "--most", 4, "--workers", 1).exit_code == 0
+    assert "the first look, at 3, needs nothing more" in command("plan", study, "--until-decided", "--most", 4).output
+
+
+def test_added_replicates_and_a_number_of_them_are_refused(command, study):
+    result = command("run", study, "--until-decided", "-s", "replicates=7")
+    assert result.exit_code == 2
+    assert "leave --until-decided out, for 7 at most write --most 7" in result.output
+
+
 def test_the_most_replicates_without_adding_any_are_refused(command, study):
     result = command("run", study, "--most", 4)
     assert result.exit_code == 2

@@ -11,6 +11,7 @@ from prunescope.studies import Among, Claim, Count, Direction, Precondition, Qua
 from prunescope.studies.judging import unmet
 from prunescope.studies.quantity import Estimate, Estimated, constant
 from prunescope.studies.statistics import Interval
+from prunescope.studies.summary import summary_sentence
 
 
 def lost(results):
@@ -80,6 +81,12 @@ def test_too_few_or_broken_replicates_are_not_judged(values, outcome, why):
 
 def test_min_replicates_of_the_claim_is_kept():
     assert judge(claim_of(Direction("less"), [-1.0, -1.1], min_replicates=3), NOTHING).paper == "too few replicates"
+
+
+def test_the_sentence_of_a_study_counts_what_became_of_its_claims():
+    verdicts = [judge(claim_of(Direction("less"), values), NOTHING) for values in ([-1.0], [-1.0, -1.1, -1.2], [-2.0])]
+    said = "Of 3 claims, the interval rule finds 1 reproduced and 2 with too few replicates."
+    assert summary_sentence(verdicts) == said
 
 
 def test_wrong_claim_is_an_error_not_a_verdict():

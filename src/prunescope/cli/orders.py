@@ -56,6 +56,7 @@ class Order:
 
     template: the study without settings. name: as it was called. scale, changes: of the settings.
     null: whether it is the null world. most: replicates, where they are added until claims are decided; else None.
+    Raises UsageError for both most and a setting of replicates, which would say nothing.
     """
 
     template: Template
@@ -64,6 +65,14 @@ class Order:
     changes: Nested
     null: bool = False
     most: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.most and "replicates" in self.changes:
+            given = self.changes["replicates"]
+            raise UsageError(
+                f"replicates={given} and --until-decided both say how many replicates there are; "
+                f"for {given} leave --until-decided out, for {given} at most write --most {given} instead"
+            )
 
     @property
     def settings(self) -> tuple[str, Value]:
@@ -82,6 +91,14 @@ class Order:
 
         study = self.template.build(self.scale, {**self.changes, **changes})
         return null_world(study) if self.null else study
+
+    def at(self, replicates: int) -> Study:
+        """The study with so many replicates; raises UsageError where it has no setting of them."""
+        if "replicates" not in type(self.settings[1]).model_fields:
+            raise UsageError(
+                f"{self.name} has no setting 'replicates', so none can be added; leave --until-decided out"
+            )
+        return self.build(replicates=replicates)
 
     @property
     def folder(self) -> Path:
@@ -137,11 +154,7 @@ def make(order: Order, machine: Machine, folder: str) -> tuple[Study, Store]:
     if order.most is None:
         ensured(study.nodes)
     else:
-        if "replicates" not in type(order.settings[1]).model_fields:
-            raise UsageError(
-                f"{order.name} has no setting 'replicates', so none can be added; leave --until-decided out"
-            )
-        decided = until_decided(lambda n: order.build(replicates=n), looks(FIRST, order.most), ensured)
+        decided = until_decided(order.at, looks(FIRST, order.most), ensured)
         pin(store, name, pinned)
         study = decided.study
         screen.print(f"{decided.replicates} replicates at the last look")

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from prunescope.runs.execution.preparation import Prepared
     from prunescope.runs.store.plan import Job, Plan
     from prunescope.runs.store.store import Store
-    from prunescope.studies.study import Study
 
 NUMBERS = ("needed", "stored", "failed", "to do")
 WORTH_SECONDS = 60.0
@@ -33,21 +32,26 @@ def print_priced(order: Order, folder: str, machine: Machine, *, as_json: bool =
     from prunescope.tasks.data.stand_in import stand_ins
 
     with stand_ins() as missing:
-        print_plan(order.study, folder, machine, as_json=as_json)
+        print_plan(order, folder, machine, as_json=as_json)
     for name in missing:
         text = f"{name} is not here: images of its shape stood in, and no run on it counts as stored; "
         messages().print(Text(f"{text}`prunescope data get {name}` downloads it"), soft_wrap=True)
 
 
-def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = False) -> None:
-    """Prints what a study is about, what it needs, what is stored, and what the rest costs."""
+def print_plan(order: Order, folder: str, machine: Machine, *, as_json: bool = False) -> None:
+    """Prints what a study is about, what it needs, what is stored, and what the rest costs.
+
+    Where replicates are added until claims are decided it is that of the most, with the cost of the first look.
+    """
     from prunescope.runs.store.plan import plan as plan_of
     from prunescope.runs.store.store import Store
 
     store, console = Store(folder), answers()
+    study = order.at(order.most) if order.most else order.study
     with patience():
         todo = plan_of(study.nodes, store)
     kinds, (price, sentences) = groups(todo), _priced(todo, store, machine)
+    sentences += [_first_look(order, store, machine)] if order.most else []
     if as_json:
         console.print_json(json.dumps({"study": study.name, "kinds": kinds, "price": price, "notes": sentences}))
         return
@@ -58,6 +62,16 @@ def print_plan(study: Study, folder: str, machine: Machine, *, as_json: bool = F
     console.print(rows)
     for sentence in sentences:
         console.print(Text(sentence), soft_wrap=True)
+
+
+def _first_look(order: Order, store: Store, machine: Machine) -> str:
+    from prunescope.runs.execution.display import duration
+    from prunescope.runs.store.plan import plan as plan_of
+    from prunescope.studies.looks import FIRST
+
+    price, _ = _priced(plan_of(order.at(FIRST).nodes, store), store, machine)
+    costs = f"takes about {duration(price['clock'])} of it" if price else "needs nothing more"
+    return f"That is {order.most} replicates, added until claims are decided: the first look, at {FIRST}, {costs}."
 
 
 def _priced(todo: Plan, store: Store, machine: Machine) -> tuple[dict[str, Any] | None, list[str]]:

@@ -47,6 +47,8 @@ def plan(
     device: options.Device = "cpu",
     engine: options.Engine = None,
     stack: options.Stack = None,
+    until_decided: options.UntilDecided = False,
+    most: options.Most = None,
     null: options.Null = False,
     as_json: options.AsJson = False,
 ) -> None:
@@ -59,7 +61,7 @@ def plan(
     """
     from prunescope.cli.plans import print_priced
 
-    order = order_of(study, scale, changes, settings, null)
+    order = order_of(study, scale, changes, settings, null, most_of(until_decided, most))
     if scale is None and not as_json:
         answers().print(Text(chosen_scale(order.template)))
     print_priced(order, folder, Machine(workers, device, engine, stack), as_json=as_json)
@@ -169,7 +171,7 @@ def explain(
         messages().print(Text(TRAINING), soft_wrap=True)
     if plan:
         return print_priced(order, folder, machine)
-    print_plan(order.study, folder, machine)
+    print_plan(order, folder, machine)
     words = ["explain", *([file] if file else [])]
     return carry_out(order, machine, folder, out, command_of(words, order, changes, settings, folder))
 

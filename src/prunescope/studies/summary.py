@@ -83,7 +83,8 @@ def _claim_summary(verdict: Verdict, rule: Rule | None) -> dict[str, Any]:
 
 def _counts(outcomes: Iterable[Outcome]) -> str:
     counted = Counter(outcomes)
-    parts = [f"{counted[outcome]} {outcome}" for outcome in get_args(Outcome) if counted[outcome]]
+    said = {"too few replicates": "with too few replicates"}
+    parts = [f"{counted[outcome]} {said.get(outcome, outcome)}" for outcome in get_args(Outcome) if counted[outcome]]
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
