@@ -51,6 +51,25 @@ def test_examples_that_are_there_twice_are_said_at_the_head(tmp_path):
     assert "24 (50 %) of 48 training examples repeat" in head and "test examples" not in head
 
 
+@pytest.mark.parametrize("share", [1, 0.25])
+def test_only_examples_that_are_trained_on_count(tmp_path, share):
+    (x, y), (other, label) = data(3), data(4, 24)
+    train = other.repeat(2, 1), label.repeat(2)
+
+    def task(test):
+        whole = ps.Task.from_module(net(0), train=train, test=test)
+        return whole.replace(data=whole.data.replace(share=share))
+
+    trained = task((x, y)).load(ps.Seeds(), task((x, y)).data.source.load()).train.index % 24
+    leak = [place for place in range(24) if place not in trained] or [0, 1]
+    mixed = task((torch.cat([x, other[leak]]), torch.cat([y, label[leak]])))
+    states = [ps.given(one, mixed) for one in (net(0), baked(net(1)))]
+    said = {name: ps.audit(*states, split=name, store=tmp_path / "store").sentence for name in ("test", "train")}
+    assert ("also training" in said["test"]) == (share == 1)
+    twice = len(trained) - len(trained.unique())
+    assert f"{twice} (" in said["train"] and f"of {len(trained)} training examples repeat" in said["train"]
+
+
 def test_a_pruned_network_in_which_nothing_is_0_is_questioned(tmp_path):
     report = audit(net(0), {"other": net(1), "half": baked(net(2))}, test=data(3), store=tmp_path / "store")
     questioned = [note for note in report.findings.doubts if "another seed of the dense one is a twin" in note]

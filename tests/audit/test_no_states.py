@@ -91,10 +91,14 @@ def test_files_that_are_something_else_are_named(data, store, tmp_path):
     (tmp_path / "text.pt").write_text("no tensors")
     (tmp_path / "cut.safetensors").write_bytes(b"\x00" * 20)
     torch.jit.script(nn.Linear(2, 2)).save("script.pt")
+    torch.export.save(torch.export.export(nn.Linear(2, 2), (torch.ones(2, 2),)), "export.pt2")
+    (tmp_path / "odd.safetensors.index.json").write_text("[]")
     torch.save(torch.ones(3), "tensor.pt")
     for name, kind, says in (
         ("text.pt", DataError, "is no file of torch.save, or it is damaged"),
         ("cut.safetensors", DataError, "cannot be read"),
+        ("odd.safetensors.index.json", DataError, "cannot be read"),
+        ("export.pt2", UsageError, r"is a program of torch\.export; save the tensors of the module"),
         ("tensor.pt", UsageError, r"holds a Tensor; write it by torch\.save\(model\.state_dict\(\), path\)"),
         ("script.pt", UsageError, "is a TorchScript program"),
         (str(tmp_path / "data"), UsageError, "is a folder without a file model_epX_itY.pth"),

@@ -1,7 +1,9 @@
 """Whatever holds a state: the same pair is the same pair, and what cannot be read or fits nothing is said."""
 
 import copy
+import json
 from collections import OrderedDict
+from pathlib import Path
 
 import pytest
 import torch
@@ -37,6 +39,10 @@ def ways(net):
     torch.save(plain, "baked.pt")
     torch.save(masked.state_dict(), "masks.pth")
     save_file(plain, "baked.safetensors")
+    places = {key: f"{len(key) % 2}.safetensors" for key in plain}
+    for shard in set(places.values()):
+        save_file({key: leaf for key, leaf in plain.items() if places[key] == shard}, shard)
+    Path("baked.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
     compiled = {f"module._orig_mod.{key}": leaf for key, leaf in masked.state_dict().items()}
     torch.save({"epoch": 3, "optimizer": {"lr": 0.1}, "state_dict": compiled}, "wrapped.ckpt")
     torch.save({"model": {f"model.{key}": leaf for key, leaf in plain.items()}}, "lightning.pt")
@@ -49,6 +55,7 @@ def ways(net):
             "baked.pt",
             "masks.pth",
             "baked.safetensors",
+            "baked.safetensors.index.json",
             "wrapped.ckpt",
             "lightning.pt",
             "coo.pt",

@@ -9,13 +9,14 @@ from torch import nn
 
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import FINAL
+from prunescope.base.streams import Seeds
 from prunescope.measures import Measure
 from prunescope.runs.execution.ensure import FailedRuns, ensure
 from prunescope.runs.execution.preparation import prepare
 from prunescope.runs.graph.families import final, imp
 from prunescope.runs.graph.nodes import Reading
 from prunescope.runs.machine import inspections
-from prunescope.runs.machine.inspections import inspect
+from prunescope.runs.machine.inspections import inspect, stored_notes
 from prunescope.runs.store.plan import plan
 from prunescope.sparsity.select import Remaining, Sparsity
 from prunescope.tasks.task import Task
@@ -73,6 +74,22 @@ def test_a_test_set_that_is_the_training_set_is_noted(store):
     assert (
         f"of {len(mixed[0])} test examples are also training" in inspect(some).sentence and not inspect(some).is_usual
     )
+
+
+@pytest.mark.parametrize("chosen", [{"share": 0.5}, {"validation": 12}, {"share": 0.4, "validation": 8}])
+def test_a_leak_is_counted_against_the_examples_that_are_trained_on(store, chosen):
+    (x, y), (other, label) = data(), data(24)
+    for leak in range(0, 12, 3), range(5):
+        test = torch.cat([other + 1, x[leak]]), torch.cat([label, y[leak]])
+        task = Task.from_module(Linear, train=(x, y), test=test)
+        some = recipe_of(Linear).replace(task=task.replace(data=task.data.replace(**chosen)))
+        for recipe in (some.replace(task=task), *(some.replace(seeds=Seeds(data=seed)) for seed in range(3))):
+            trained = x[recipe.task.load(recipe.seeds, recipe.task.data.source.load()).train.index]
+            leaked = sum(any(torch.equal(one, row) for row in trained) for one in test[0])
+            ensure(recipe, store=store, workers=1)
+            notes = [note for note in stored_notes([recipe], store) if "test examples" in note]
+            assert notes == [inspect(recipe).sentence][: leaked > 0]
+            assert not leaked or (f"; {leaked} (" in notes[0] and "are also training examples" in notes[0])
 
 
 def test_pruning_where_nothing_is_prunable_is_refused(store):

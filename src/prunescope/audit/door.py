@@ -20,6 +20,7 @@ from prunescope.audit.report import AuditReport
 from prunescope.audit.study import Audit, require_enough
 from prunescope.base.errors import PrunescopeError, UsageError
 from prunescope.base.reference import StateRef
+from prunescope.base.value import Value
 from prunescope.measures.measure import SplitName
 from prunescope.measures.robustness import Condition, OtherData, corruptions_named
 from prunescope.runs.execution.display import default_display, duration
@@ -29,7 +30,7 @@ from prunescope.runs.execution.status import Display
 from prunescope.runs.given.states import Examples, named, states
 from prunescope.runs.given.stored import recipe_of
 from prunescope.runs.graph.families import ensemble, final, in_iterations
-from prunescope.runs.graph.given import task_of
+from prunescope.runs.graph.given import Run, task_of
 from prunescope.runs.graph.recipe import Fresh, Recipe
 from prunescope.runs.store.opening import open_store
 from prunescope.runs.store.plan import plan as plan_of
@@ -40,7 +41,7 @@ from prunescope.tasks.data.conversion import same_rows
 from prunescope.tasks.data.layout import Layout
 from prunescope.tasks.data.reading import called
 from prunescope.tasks.data.repeats import copied, leaked
-from prunescope.tasks.data.source import Source, are_images
+from prunescope.tasks.data.source import are_images
 from prunescope.tasks.data.tensors import Names, columns_of, require_alike, require_columns
 from prunescope.tasks.network import Network, Prunable
 from prunescope.tasks.recalibration import STATISTICS
@@ -166,7 +167,7 @@ def audit(
             *((NO_TRAINING_DATA,) if lacks_training and why and _normalizes(task.network) else ()),
         ),
         doubts=(
-            *filter(None, _repeated(data.source, split, lacks_training, other)),
+            *filter(None, _repeated(before.run, split, lacks_training, other)),
             *doubts(before, known["pruned"], known["twins"], known["controls"]),
             *(reparametrized(before, known["pruned"] | known["twins"] | known["controls"]) if why else ()),
         ),
@@ -222,11 +223,13 @@ def _order(names: Sequence[str], given: Names | None) -> list[str]:
     ]
 
 
-def _repeated(source: Source, split: str, lacks_training: bool, other: Examples | None) -> Iterator[str]:
-    """What is said of examples that are there twice."""
-    arrays = source.load()
-    yield leaked(arrays.test_x, arrays.train_x) if split == "test" and not lacks_training else ""
-    yield copied(arrays.test_x, "test") if split == "test" else copied(arrays.train_x, "training")
+def _repeated(dense: Value, split: str, lacks_training: bool, other: Examples | None) -> Iterator[str]:
+    """What is said of examples that are there twice, where the dense network trained on its task's training split."""
+    assert isinstance(dense, Run)
+    data, name = dense.task.data, "training" if split == "train" else split
+    arrays, rows = data.source.load(), dict(zip(("train", "validation"), data.rows(dense.seeds), strict=True))
+    yield leaked(arrays.test_x, arrays.train_x, rows["train"]) if split == "test" and not lacks_training else ""
+    yield copied(arrays.train_x if split in rows else arrays.test_x, name, rows.get(split))
     yield copied(other.data.source.load().test_x, "shifted") if other else ""
 
 

@@ -59,6 +59,16 @@ class Data(Value):
         """Number of training examples that are neither held out nor left out."""
         return max(1, round(self.share * (self.source.train - self.validation)))
 
+    def rows(self, seeds: Seeds) -> tuple[Tensor, Tensor]:
+        """Positions in the source's training set, int64, ascending: of the examples trained on, of those held out."""
+        rows, held_out = corruption.hold_out(
+            self.source.train, self.validation, generator=stream(seeds.data, "hold-out")
+        )
+        if self.share < 1:
+            order = torch.randperm(len(rows), generator=stream(seeds.data, "share"))
+            rows = rows[order[: self.train_examples].sort().values]
+        return rows, held_out
+
     @property
     def sizes(self) -> dict[str, int]:
         """Numbers of examples by split."""
@@ -211,12 +221,7 @@ class Task(Importing):
         model: the network, if it was built before.
         """
         data = self.data
-        rows, held_out = corruption.hold_out(
-            len(arrays.train_y), data.validation, generator=stream(seeds.data, "hold-out")
-        )
-        if data.share < 1:
-            order = torch.randperm(len(rows), generator=stream(seeds.data, "share"))
-            rows = rows[order[: max(1, round(data.share * len(rows)))].sort().values]
+        rows, held_out = data.rows(seeds)
         clean = arrays.train_y[rows]
         for name, y in (("train", arrays.train_y), ("test", arrays.test_y)):
             self.target.check(y, name=name)

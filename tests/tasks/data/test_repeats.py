@@ -38,8 +38,15 @@ def test_they_are_those_of_a_loop(kind, width, seed):
     source = own((KINDS[kind](train), labels(70)), (KINDS[kind](test), labels(50))).source
     arrays = source.load()
     shared = int(pairs(test, train).any(1).sum())
-    found = leaked(arrays.test_x, arrays.train_x)
+    found = leaked(arrays.test_x, arrays.train_x, torch.arange(70))
     assert found.startswith(f"{shared} ({2 * shared} %) of 50 test examples are also") if shared else not found
+    some = torch.arange(0, 70, 9)
+    shared = int(pairs(test, train[some]).any(1).sum())
+    found = leaked(arrays.test_x, arrays.train_x, some)
+    assert found.startswith(f"{shared} ({2 * shared} %) of 50 test examples are also") if shared else not found
+    repeated = int(pairs(train[some], train[some]).tril(-1).any(1).sum())
+    found = copied(arrays.train_x, "training", some)
+    assert found.startswith(f"{repeated} ({100 * repeated / 8:.3g} %) of 8 training") if repeated else not found
     same = pairs(test, test)
     earlier = int(same.tril(-1).any(1).sum())
     found = copied(arrays.test_x, "test")
@@ -49,10 +56,12 @@ def test_they_are_those_of_a_loop(kind, width, seed):
 
 def test_of_digits_nothing_is_said():
     arrays = ps.digits().load()
-    assert leaked(arrays.test_x, arrays.train_x) == copied(arrays.test_x, "test") == ""
+    assert (
+        leaked(arrays.test_x, arrays.train_x, torch.arange(len(arrays.train_y))) == copied(arrays.test_x, "test") == ""
+    )
 
 
 def test_examples_that_are_nearly_equal_are_others():
     x = torch.rand(20, 4)
     arrays = own((x, labels(20)), (torch.nextafter(x, torch.tensor(9.0)), labels(20))).source.load()
-    assert not leaked(arrays.test_x, arrays.train_x)
+    assert not leaked(arrays.test_x, arrays.train_x, torch.arange(20))

@@ -1,5 +1,7 @@
 """Files of one's own: npz, parquet, folders."""
 
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,8 @@ def test_npz_and_parquet_are_the_source_that_the_arrays_are(place):
         assert file_source(saved(place, **names), Classes()) == (wanted, None)
     assert file_source(table(place, **COLUMNS), Classes()) == (wanted, None)
     assert file_source(table(place, x=list(X), label=Y, split=SPLIT), Classes()) == (wanted, None)
+    exact = {name: [Decimal(value) for value in COLUMNS[name].tolist()] for name in "abc"}
+    assert file_source(table(place, **COLUMNS | exact), Classes()) == (wanted, None)
 
 
 def test_tokens_names_and_groups_come_along(place):
@@ -145,6 +149,12 @@ TABLES = {
         "missing values in a; remove those rows",
     ),
     "no numbers": ({"a": ["t"] * 10, "label": Y, "split": SPLIT}, "no column of numbers"),
+    "no rows": ({"a": pa.array([], pa.float64()), "y": pa.array([], pa.int64())}, "has no rows"),
+    "ragged": ({"a": [[1.0]] * 9 + [[1.0, 2.0]], "y": Y, "split": SPLIT}, "lists of several lengths in a; pad"),
+    "dates": (
+        {"a": X[:, 0], "day": [date(2020, 1, 1)] * 10, "y": Y, "split": SPLIT},
+        "has values in day that are no numbers, such as 2020-01-01; columns are",
+    ),
     "no test rows": ({"a": X[:, 0], "label": Y, "split": ["train"] * 10}, "test has no examples"),
 }
 
@@ -163,3 +173,23 @@ def test_a_name_twice_is_refused(place):
     parquet.write_table(twice, place / "my.parquet")
     with pytest.raises(UsageError, match="and no name twice"):
         file_source(str(place / "my.parquet"), Classes())
+
+
+def test_an_index_of_pandas_is_no_number_of_an_example(place):
+    given = pd.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y, "split": SPLIT})
+    wanted = own((X[:6, :2], Y[:6]), (X[6:, :2], Y[6:])).source
+    given.set_index("split").to_parquet(place / "my.parquet")
+    assert file_source(str(place / "my.parquet"), Classes()) == (wanted, None)
+    for index in (None, pd.Index(RNG.normal(size=10)), pd.Index(["x", "y"] * 5, name="site")):
+        given.set_axis(range(10) if index is None else index).to_parquet(place / "my.parquet")
+        assert file_source(str(place / "my.parquet"), Classes()) == (wanted, None)
+    source, _ = file_source(str(place / "my.parquet"), Classes(), groups=["site"])
+    assert source == wanted and grouping(source.digest, "site").codes["test"].tolist() == [0, 1, 0, 1]
+
+
+def test_classes_have_the_order_of_a_type_that_is_ordered(place):
+    indices = pa.array(Y, pa.int8())
+    for ordered, names in ((True, ("b", "a")), (False, ("a", "b"))):
+        label = pa.DictionaryArray.from_arrays(indices, pa.array(["b", "a"]), ordered=ordered)  # an Enum of polars
+        source, _ = file_source(table(place, a=X[:, 0], label=label, split=SPLIT), Classes())
+        assert source.class_names == names

@@ -17,7 +17,7 @@ from prunescope.base.installed import is_shipped
 from prunescope.base.steps import Clock
 from prunescope.base.value import Value, kind, text_digest
 from prunescope.runs.graph.given import Run
-from prunescope.runs.graph.recipe import Everything, Recipe
+from prunescope.runs.graph.recipe import Everything, Recipe, Subset
 from prunescope.runs.machine.loader import LRU, Loader, check_code, facts_key
 from prunescope.runs.store.plan import Plan
 from prunescope.runs.store.store import Store
@@ -80,7 +80,7 @@ def inspections(plan: Plan, store: Store) -> list[Inspection]:
 
 def stored_notes(recipes: Iterable[Run], store: Store) -> list[str]:
     """What was unusual about the networks of some recipes when they were looked at, a sentence each."""
-    facts = (store.read_json(path) for path in {facts_key(recipe): None for recipe in recipes})
+    facts = (store.read_json(path) for path in {_notes_key(recipe): None for recipe in recipes})
     return list(dict.fromkeys(part["unusual"] for part in facts if part and "unusual" in part))
 
 
@@ -95,10 +95,23 @@ def slow_notes(recipes: Iterable[Run]) -> list[str]:
 def _aspects(recipe: Run) -> str:
     """What an inspection depends on; a given state has no batches."""
     task, batches = recipe.task, f"{getattr(recipe, 'batch', 0)} {getattr(recipe, 'drop_last', False)}"
-    examples = f"{recipe.train_examples} {batches} {type(recipe.examples).__name__}"
+    examples = f"{recipe.train_examples} {batches} {_drawn(recipe)}"
     return text_digest(
         f"{task.network.id} {task.data.source.id} {task.loss} {task.loss_args} {task.target.id} {task.code} {examples}"
     )
+
+
+def _drawn(recipe: Run) -> str:
+    """How the examples of the source are chosen that a recipe trains on; empty where all are."""
+    data = recipe.task.data
+    some = [data.validation, data.share, recipe.seeds.data] if data.train_examples < data.source.train else []
+    return " ".join(map(str, some + ["subset"] * isinstance(recipe.examples, Subset)))
+
+
+def _notes_key(recipe: Run) -> str:
+    """Where the store keeps what was unusual: beside what the network computed, for a run on all examples."""
+    drawn = _drawn(recipe)
+    return f"networks/{text_digest(f'{facts_key(recipe)} {drawn}')}.json" if drawn else facts_key(recipe)
 
 
 def _look(loader: Loader, recipe: Run) -> Inspection:
@@ -107,7 +120,7 @@ def _look(loader: Loader, recipe: Run) -> Inspection:
     problem = recipe.task.load(recipe.seeds, arrays, model=loader.model(recipe))
     inspection = _inspect(recipe, problem)
     check_code(loader.store, recipe, problem)
-    path = facts_key(recipe)
+    path = _notes_key(recipe)
     facts = loader.store.read_json(path) or {}
     if not inspection.is_usual and facts.get("unusual") != inspection.sentence:
         loader.store.write_json(path, facts | {"unusual": inspection.sentence})
@@ -125,8 +138,10 @@ def _inspect(run: Run, problem: Problem) -> Inspection:
             "(register_buffer), or behind functools.cache, and remove() hooks that collect features"
         ) from None
     if isinstance(run, Recipe):
-        source, look = run.task.data.source, partial(leaked, problem.test.inputs, problem.train.inputs)
-        shared = SAME if source.lacks_training else _LEAKED.get(source.id, look)
+        source, drawn, train = run.task.data.source, _drawn(run), problem.train
+        name = "training examples" if isinstance(run.examples, Everything) else "examples that a subset is taken of"
+        look = partial(leaked, problem.test.inputs, train.inputs, train.index, name)
+        shared = SAME if source.lacks_training and not drawn else _LEAKED.get(f"{source.id} {drawn}", look)
         inspection = replace(inspection, leaked=shared)
         check_trains(problem, inspection)
     # The last batch of a subset is not known before the subset is, and a given state is not trained.

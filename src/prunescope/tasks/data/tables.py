@@ -2,7 +2,7 @@
 
 import sys
 import zipfile
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -117,16 +117,20 @@ def _parquet(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, An
     from pyarrow import types  # here, because most commands read no tables
 
     table = _table(path)
-    names, orders = table.column_names, _orders(table)
+    unnamed, orders = {*_index(table)} - {*wanted, *LABELS, SPLIT}, _orders(table)
+    names = [name for name in table.column_names if name not in unnamed]
     label = next((name for name in LABELS if name in names), None)
+    if not table.num_rows:
+        raise UsageError(f"{path} has no rows; each is an example")
     if len(set(names)) != len(names) or label is None or (trained and SPLIT not in names):
         raise UsageError(
             f"{path} has the columns {', '.join(names)}; it needs one of {', '.join(LABELS)}, one called {SPLIT} with "
             "train or test in each row, and no name twice"
         )
-    for place, field in enumerate(table.schema):
-        if types.is_dictionary(field.type):
-            table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
+    for place, (name, kind) in enumerate(zip(table.column_names, table.schema.types, strict=True)):
+        if types.is_dictionary(kind) or types.is_decimal(kind):
+            plain = kind.value_type if types.is_dictionary(kind) else "float64"
+            table = table.set_column(place, name, table.column(place).cast(plain))
     words = [name for name in names if types.is_string(table[name].type) or types.is_large_string(table[name].type)]
     lacking = [name for name in names if table[name].null_count]
     if used := [name for name in lacking if name in (label, SPLIT, *wanted) or name not in words]:
@@ -139,9 +143,9 @@ def _parquet(path: Path, trained: bool, wanted: Collection[str]) -> dict[str, An
         raise UsageError(f"{path} has {odd[0]!r} in the column {SPLIT}; each row is of train or test")
     others = [name for name in names if name not in (label, SPLIT, *lacking)]
     texts = [name for name in others if name in words or name in wanted]
-    columns = {name: np.array(table[name].to_pylist()) for name in [*others, label]}
+    columns = {name: _column(path, table, name) for name in [*others, label]}
     numbers = [name for name in others if name not in texts]
-    x = _examples(path, [columns[name] for name in numbers])
+    x = _examples(path, {name: columns[name] for name in numbers})
     rows = {name: np.flatnonzero(split == name) for name in ("train", "test")}
     if not trained and not len(rows["train"]):
         del rows["train"]
@@ -164,23 +168,39 @@ def _table(path: Path) -> Any:
         raise DataError(f"{path} cannot be read ({str(problem).splitlines()[0]}); write it anew") from None
 
 
+def _index(table: Any) -> list[str]:
+    """The columns in which pandas keeps the index of its rows: no numbers of an example."""
+    described = (table.schema.pandas_metadata or {}).get("index_columns", ())
+    return [name for name in described if isinstance(name, str)]
+
+
 def _orders(table: Any) -> dict[str, list[str]]:
-    """The categories of texts that pandas gave an order, by column; in other tables they have that of the rows."""
+    """The categories of texts that pandas, or an ordered type, gave an order; in other tables they have the rows'."""
     from pyarrow import types
 
     described = (table.schema.pandas_metadata or {}).get("columns", ())
-    names = [row["name"] for row in described if row.get("pandas_type") == "categorical"]
-    held = {name: table[name] for name in names if types.is_dictionary(table[name].type) and table.num_rows}
+    categorical = {row["name"] for row in described if row.get("pandas_type") == "categorical"}
+    fields = [field for field in table.schema if types.is_dictionary(field.type) and table.num_rows]
+    held = {field.name: table[field.name] for field in fields if field.type.ordered or field.name in categorical}
     orders = {name: column.unify_dictionaries().chunk(0).dictionary.to_pylist() for name, column in held.items()}
     return {name: order for name, order in orders.items() if all(isinstance(one, str) for one in order)}
 
 
-def _examples(path: Path, columns: Iterable[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+def _column(path: Path, table: Any, name: str) -> np.ndarray[Any, Any]:
+    """A column as an array. Raises UsageError for lists of several lengths."""
+    try:
+        return np.array(table[name].to_pylist())
+    except ValueError:
+        raise UsageError(f"{path} has lists of several lengths in {name}; pad them to one") from None
+
+
+def _examples(path: Path, columns: Mapping[str, np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
     """Columns of numbers side by side, floating [N, D]; a single column of lists as it is."""
-    parts = list(columns)
-    if odd := [part.dtype for part in parts if part.dtype.kind not in "iufb"]:
+    parts = list(columns.values())
+    if odd := [name for name, part in columns.items() if part.dtype.kind not in "iufb"]:
         raise UsageError(
-            f"{path} has a column of {odd[0]}; columns are numbers, texts (groups), or lists of one length"
+            f"{path} has values in {', '.join(odd)} that are no numbers, such as {str(columns[odd[0]][0])[:40]}; "
+            "columns are numbers, texts (groups), or lists of one length without missing values"
         )
     if not parts:
         raise UsageError(f"{path} has no column of numbers; they are the examples")
